@@ -1,0 +1,1 @@
+"""Pure decisions: values in, verdict out; no I/O, no clock, no ``await``."""

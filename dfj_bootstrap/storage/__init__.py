@@ -1,0 +1,1 @@
+"""Everything that touches the disk: seeds, pictures, plan, journal and tables."""

@@ -1,0 +1,117 @@
+"""``run.json``: what a run is made from, how it stands, and what may not change between two starts."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dfj_bootstrap import __version__
+from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.storage.atomic import write_atomically
+
+FORMAT = 1
+"""Of the run folder; a newer one is refused rather than misread."""
+
+_VERSIONED = ("ray", "openai", "sentence-transformers", "torch", "pyarrow", "pillow", "genai-prices")
+
+
+def read_manifest(run: Path) -> dict[str, Any] | None:
+    """The run's manifest, ``None`` where the folder holds no run.
+
+    Raises:
+        RunFolderError: it can't be read or was written by a newer version.
+    """
+    path = run / "run.json"
+    try:
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise RunFolderError(f"{path}: cannot be read ({error}); is this a run folder?") from None
+    if manifest.get("format") != FORMAT:
+        raise RunFolderError(f"{path}: written by another version of this program; use that, or a new folder")
+    return manifest
+
+
+def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace ``run.json`` in one rename."""
+    write_atomically(run / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def open_manifest(
+    run: Path,
+    config: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    prices: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Start or go on with a run: state ``running``, with the config of this start.
+
+    Args:
+        config: the resolved configuration, without secrets.
+        identity: what the paid answers depend on; must be what it was at the first start.
+        prices: what this start counts costs by, and where that comes from.
+
+    Raises:
+        RunFolderError: the folder holds a run that was made with something else; names it.
+    """
+    manifest = read_manifest(run) or _new()
+    changed = _difference(manifest.get("identity", identity), identity)
+    if changed:
+        raise RunFolderError(
+            f"{run}: this run was started with another {changed}; its answers would not fit together. "
+            "Undo the change, or regenerate with it in a new output folder (`dfj regenerate`, --output)"
+        )
+    manifest |= {
+        "state": "running",
+        "config": config,
+        "identity": identity,
+        "prices": prices or {},
+        "versions": _versions(),
+        "started_at": _now(),
+        "ended_at": None,
+    }
+    write_manifest(run, manifest)
+    return manifest
+
+
+def close_manifest(run: Path, manifest: dict[str, Any], **results: Any) -> None:
+    """Record how a start ended."""
+    write_manifest(run, manifest | results | {"ended_at": _now()})
+
+
+def _new() -> dict[str, Any]:
+    return {"format": FORMAT, "run_id": secrets.token_hex(8), "created_at": _now(), "wall_s": 0.0}
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> str:
+    """The first field that differs, as ``generator.temperature (0.7, now 0.9)``; empty where none does."""
+    for key in [*old, *(k for k in new if k not in old)]:
+        a, b, where = old.get(key), new.get(key), f"{path}{key}"
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            inner = _difference(a, b, f"{where}.")
+            if inner:
+                return inner
+        elif a != b:
+            return f"{where} ({a}, now {b})"
+    return ""
+
+
+def _versions() -> dict[str, str]:
+    found = {"dfj-bootstrap": __version__, "python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,246 @@
+"""How a plan lies on disk.
+
+``RUN/plan/`` holds ``part-0000.jsonl`` …, ``summary.json``, ``refused.jsonl`` and ``notes.jsonl``. A plan is
+written aside in ``RUN/plan.new`` and put in place by two renames; ``settle`` undoes a crash between them.
+``RUN/refused.jsonl`` is a copy for people. All else is private to the plan.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import orjson
+
+from dfj_bootstrap.domain.rationale import Label
+from dfj_bootstrap.domain.seed import Annotation, Box, ImageRef, Seed, Split
+from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.storage.atomic import replacing, sync, write_atomically
+from dfj_bootstrap.storage.seed_index import SeedIndex
+from dfj_bootstrap.storage.seed_rows import Note, Refusal
+
+_BUFFER = 4 * 2**20
+"""Bytes of rows that are held back over all partitions, so that few files need to be open."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What a plan holds.
+
+    Attributes:
+        partitions: a power of two, the same for the life of the run.
+        total: good rows.
+        refused, notes: rows turned down, and remarks on good rows, in this reading.
+        input_digest: of the seeds files' bytes and the image roots.
+        complete: the input was read to its end, not cut short by a limit.
+    """
+
+    partitions: int
+    total: int
+    refused: int
+    notes: int
+    input_digest: str
+    complete: bool
+
+
+def partition_file(run: Path, partition: int) -> Path:
+    """The file of a partition: equal bytes mean equal seeds."""
+    return plan_folder(run) / f"part-{partition:04d}.jsonl"
+
+
+def plan_folder(run: Path) -> Path:
+    """Where the plan in force lies."""
+    return run / "plan"
+
+
+def read_partition(run: Path, partition: int) -> Iterator[Seed]:
+    """The seeds of a partition in input order, read line by line.
+
+    Raises:
+        RunFolderError: the file is missing or damaged.
+    """
+    for row in read_rows(partition_file(run, partition)):
+        yield seed_from_row(row)
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of the plan.
+
+    Raises:
+        RunFolderError: it is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield orjson.loads(line)
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        raise _damaged(path) from None
+
+
+def read_summary(run: Path) -> PlanSummary | None:
+    """What the plan in force holds; ``None`` before the first one.
+
+    Raises:
+        RunFolderError: the plan is damaged.
+    """
+    path = plan_folder(run) / "summary.json"
+    try:
+        return PlanSummary(**orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (orjson.JSONDecodeError, TypeError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> RunFolderError:
+    return RunFolderError(
+        f"{path}: missing or damaged; put it back from a copy, or use a new output folder (`dfj regenerate`)"
+    )
+
+
+def seed_to_row(seed: Seed) -> dict[str, Any]:
+    """A seed as a JSON object."""
+    return asdict(seed)
+
+
+def seed_from_row(row: dict[str, Any]) -> Seed:
+    """The seed that ``seed_to_row`` took apart."""
+    return Seed(
+        id=row["id"],
+        image=ImageRef(**row["image"]),
+        label=Label(row["label"]),
+        gold=row["gold"],
+        annotations=tuple(_annotation(mark) for mark in row["annotations"]),
+        group=row["group"],
+        split=None if row["split"] is None else Split(row["split"]),
+        source=row["source"],
+        licence=row["licence"],
+        ordinal=row["ordinal"],
+    )
+
+
+def _annotation(mark: dict[str, Any]) -> Annotation:
+    box = mark["box"]
+    return Annotation(mark["text"], mark["flag"], None if box is None else Box(**box))
+
+
+def settle(run: Path) -> None:
+    """Undo what a crash left of a plan that was being put in place."""
+    old = run / "plan.old"
+    if old.exists() and not plan_folder(run).exists():
+        old.rename(plan_folder(run))
+    for leftover in (old, run / "plan.new"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def publish_refused(run: Path, folder: Path) -> None:
+    """Have ``RUN/refused.jsonl`` say what the plan in ``folder`` says."""
+    source, target = folder / "refused.jsonl", run / "refused.jsonl"
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+class PlanWriter:
+    """Writes one plan aside, in memory that does not grow; left without a commit, it leaves nothing."""
+
+    def __init__(self, run: Path, partitions: int) -> None:
+        self._run = run
+        self.folder = run / "plan.new"
+        self.folder.mkdir()
+        self._partitions = partitions
+        self._buffers: dict[int, bytearray] = {}
+        self._held = 0
+        self._refused = self._open("refused.jsonl")
+        self._notes = self._open("notes.jsonl")
+
+    def __enter__(self) -> PlanWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._refused.close()
+            self._notes.close()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self, partition: int, row: dict[str, Any]) -> None:
+        """Add a seed's row to a partition."""
+        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        self._buffers.setdefault(partition, bytearray()).extend(line)
+        self._held += len(line)
+        if self._held > _BUFFER:
+            self._flush()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Write down a row that is not used."""
+        self._refused.write(orjson.dumps(refusal.as_row(), option=orjson.OPT_APPEND_NEWLINE))
+
+    def note(self, note: Note) -> None:
+        """Write down a remark on a good row."""
+        self._notes.write(orjson.dumps(note.as_row(), option=orjson.OPT_APPEND_NEWLINE))
+
+    def refused_rows(self) -> Iterator[dict[str, Any]]:
+        """What was written down as refused so far."""
+        self._refused.flush()
+        return read_rows(Path(self._refused.name))
+
+    def publish_refused(self) -> None:
+        """Show people what was refused although there will be no plan."""
+        self._refused.flush()
+        publish_refused(self._run, self.folder)
+
+    def commit(self, summary: PlanSummary, index: SeedIndex) -> None:
+        """Put the plan in place, durably; rows without a split take that of their group."""
+        self._flush()
+        inherit = index.any_inherit()
+        for partition in range(self._partitions):
+            path = self._part(partition)
+            if not path.exists():
+                path.touch()
+            elif inherit:
+                _inherit(path, index)
+            else:
+                sync(path)
+        for file in (self._refused, self._notes):
+            file.flush()
+            sync(Path(file.name))
+        write_atomically(self.folder / "summary.json", orjson.dumps(asdict(summary)))
+        self._swap()
+
+    def _swap(self) -> None:
+        plan, old = plan_folder(self._run), self._run / "plan.old"
+        if plan.exists():
+            plan.rename(old)
+        self.folder.rename(plan)
+        sync(self._run)
+        publish_refused(self._run, plan)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _flush(self) -> None:
+        for partition, rows in self._buffers.items():
+            with self._part(partition).open("ab") as file:
+                file.write(rows)
+        self._buffers.clear()
+        self._held = 0
+
+    def _part(self, partition: int) -> Path:
+        return self.folder / partition_file(self._run, partition).name
+
+    def _open(self, name: str) -> BinaryIO:
+        return (self.folder / name).open("wb")
+
+
+def _inherit(path: Path, index: SeedIndex) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as out:
+        for row in read_rows(path):
+            row["split"] = row["split"] or index.split_named(row["group"])
+            out.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,1 @@
+"""Ways to reach a model, and the journal in front of them."""

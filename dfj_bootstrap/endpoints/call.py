@@ -1,0 +1,128 @@
+"""One paid question to a model and its answer, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import orjson
+
+from dfj_bootstrap.domain.seed import ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a run a call stands; part of its key.
+
+    Attributes:
+        level: the intended level, ``None`` for the evaluator, which must not be told it.
+        round_index: turn of the refine loop; for a paraphrase, its index.
+        sample: how often rejected work was started over on request.
+        try_index: the role's re-ask after an unusable answer, from 0.
+    """
+
+    seed_id: str
+    level: int | None = None
+    round_index: int = 0
+    sample: int = 0
+    try_index: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A question, complete: whatever changes the answer is in it.
+
+    Attributes:
+        role: generator, evaluator, paraphraser or writer.
+        endpoint: the name of the entry of ``models``.
+        prompt: digest of the prompt template.
+        parts: what the user turn says, in order; ``IMAGE`` stands for the picture.
+        fields: the reply's fields, name → JSON schema, in order.
+        rng_seed: of the server's sampling, where it can repeat it.
+        logprobs: whether the log-probabilities of the tokens are wanted; they don't change the answer.
+        label: the image's, for the books; the model is told it in ``parts`` or not at all.
+    """
+
+    role: str
+    endpoint: str
+    model: str
+    prompt: str
+    parts: tuple[str, ...]
+    image: ImageRef | None
+    fields: Mapping[str, Mapping[str, Any]]
+    temperature: float
+    max_tokens: int
+    place: Place
+    rng_seed: int | None = None
+    logprobs: bool = False
+    label: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """Hex digest of role, endpoint, model, prompt, text, image, sampling and place.
+
+        Transport details (base URL, schema mode, headers) stay out: they may change between two
+        starts of one run without a call being paid twice.
+        """
+        place = self.place
+        identity = [
+            self.role, self.endpoint, self.model, self.prompt, self.parts,
+            self.image.digest if self.image else None, list(self.fields), self.temperature,
+            self.max_tokens, place.seed_id, place.level, place.round_index, place.sample,
+            place.try_index, self.rng_seed,
+        ]  # fmt: skip
+        return blake2b(orjson.dumps(identity), digest_size=16).hexdigest()
+
+
+IMAGE = "\0image"
+"""The member of ``Call.parts`` that stands for the picture; no text can hold a NUL."""
+
+
+class Finish(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with a body: paid for, whether it can be parsed or not.
+
+    Attributes:
+        text: what the model said (for a refusal: its words, or the filter's).
+        model: the model that answered, as it names itself.
+        cost_usd: by the configured prices; 0 without.
+        attempts: network attempts that it took.
+        logprobs: each token of the text with its log-probability, where they were asked for and given.
+    """
+
+    text: str
+    finish: Finish
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    attempts: int = 1
+    logprobs: tuple[tuple[str, float], ...] = ()
+
+
+class Endpoint(Protocol):
+    """A way to reach a model.
+
+    ``complete`` raises ``CallFailed`` after its last network attempt and ``EndpointRejected`` where no
+    call can succeed (key, model, quota).
+    """
+
+    async def complete(self, call: Call) -> Reply: ...
+
+    def stop_admission(self) -> None:
+        """The run stops: calls in flight may end, calls that still wait for a slot are cancelled."""
+
+    async def aclose(self) -> None: ...

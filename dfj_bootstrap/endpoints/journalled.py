@@ -1,0 +1,116 @@
+"""An endpoint behind the journal: what was answered once is never asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dfj_bootstrap.endpoints.call import Call, Endpoint, Finish, Reply
+from dfj_bootstrap.errors import RunError
+from dfj_bootstrap.storage.journal import Records
+
+
+class JournalledEndpoint:
+    """Answers from the journal where it can, else asks, and records the answer before anyone sees it.
+
+    Each question is a task of its own. Two callers with the very same call (two levels whose texts came out
+    alike) share it: paid once, and the same on replay. A caller that is cancelled leaves it running, so that
+    ``drain`` can still record what is being paid for.
+    """
+
+    def __init__(self, inner: Endpoint, journal: Records, count: Callable[[str, float], None]) -> None:
+        """``count`` is told what ``count_record`` enters, and of ``calls.replayed``."""
+        self._inner = inner
+        self._journal = journal
+        self._count = count
+        self._asked: dict[str, asyncio.Task[Reply]] = {}
+
+    async def complete(self, call: Call) -> Reply:
+        recorded = self._journal.get(call.key)
+        if recorded is not None:
+            self._count("calls.replayed", 1)
+            return read_reply(recorded)
+        asked = self._asked.get(call.key)
+        if asked is None:
+            asked = self._asked[call.key] = asyncio.create_task(self._ask(call))
+            asked.add_done_callback(lambda task: self._forget(call.key, task))
+        return await asyncio.shield(asked)
+
+    async def drain(self, grace_s: float) -> None:
+        """Give calls in flight ``grace_s`` seconds to be answered and recorded, then cancel them.
+
+        Where some are in flight the run is being stopped, so nothing more is sent.
+        """
+        if not self._asked:
+            return
+        self._inner.stop_admission()
+        _, late = await asyncio.wait(self._asked.values(), timeout=grace_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def stop_admission(self) -> None:
+        self._inner.stop_admission()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _ask(self, call: Call) -> Reply:
+        reply = await self._inner.complete(call)
+        about, value = _about(call), asdict(reply)
+        try:
+            self._journal.append(call.key, value, **about)
+        except RunError:
+            self._inner.stop_admission()  # what more is paid for could not be recorded either
+            raise
+        count_record({**about, "value": value}, self._count)
+        return reply
+
+    def _forget(self, key: str, task: asyncio.Task[Reply]) -> None:
+        del self._asked[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited was told; nobody may have
+
+
+def count_record(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
+    """Enter one answer, as the journal holds it, into the books.
+
+    Besides ``calls.*``, ``tokens.*`` and ``cost_usd`` these are ``cost.ROLE.LEVEL`` and, for an answer that
+    was refused, ``refused_by.MODEL.LEVEL.LABEL``, by the model's name in the configuration. The evaluator
+    isn't told a level, and one rating may serve two of them: its level is ``any``.
+    """
+    reply = record["value"]
+    level = "any" if record["level"] is None else record["level"]
+    count("calls.answered", 1)
+    count("tokens.input", reply["input_tokens"])
+    count("tokens.output", reply["output_tokens"])
+    count("tokens.cached", reply["cached_tokens"])
+    count("cost_usd", reply["cost_usd"])
+    count("calls.retried", reply["attempts"] - 1)
+    if reply["cost_usd"]:
+        count(f"cost.{record['role']}.{level}", reply["cost_usd"])
+    if reply["finish"] == Finish.REFUSED:
+        count(f"refused_by.{record['endpoint']}.{level}.{record['label']}", 1)
+
+
+def _about(call: Call) -> dict[str, Any]:
+    """What a reader of the journal wants to know of an answer."""
+    place = call.place
+    return {
+        "role": call.role,
+        "endpoint": call.endpoint,
+        "label": call.label,
+        "seed": place.seed_id,
+        "level": place.level,
+        "round": place.round_index,
+        "sample": place.sample,
+    }
+
+
+def read_reply(recorded: Mapping[str, Any]) -> Reply:
+    """An answer from the form in which the journal holds it."""
+    logprobs = tuple((token, logprob) for token, logprob in recorded.get("logprobs", ()))
+    return Reply(**{**recorded, "finish": Finish(recorded["finish"]), "logprobs": logprobs})

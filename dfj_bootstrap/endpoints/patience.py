@@ -1,0 +1,150 @@
+"""How long one call goes on: which failures are sent again, after what wait, and when it is given up.
+
+A ``Broken`` attempt is made again after a growing, jittered wait, ``max_attempts`` times in all. A
+``Throttled`` one uses up no attempt; what the server asked to wait is kept, and only a long wall time of it
+gives the call up. The waiting itself holds nothing: an attempt takes its slot and gives it back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from dfj_bootstrap.endpoints.call import Call, Reply
+from dfj_bootstrap.errors import CallFailed
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 1800.0
+"""Seconds that one call waits in all for a server that keeps saying 429."""
+
+_LONGEST_BACKOFF_S = 30.0
+
+
+class Broken(Exception):
+    """An attempt that a further one may mend. ``wait_s``: what the server asked to wait, if it did."""
+
+    def __init__(self, why: str, wait_s: float | None = None) -> None:
+        super().__init__(why, wait_s)
+        self.why = why
+        self.wait_s = wait_s
+
+
+class Throttled(Broken):
+    """The server said 429: not now. It uses up no attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """An endpoint's way of asking again.
+
+    Attributes:
+        name: the endpoint's, for messages.
+        max_attempts: attempts per call; a throttled one does not count.
+        jitter: a number in [0, 1) for each wait.
+    """
+
+    name: str
+    max_attempts: int
+    sleep: Callable[[float], Awaitable[None]]
+    jitter: Callable[[], float]
+
+    async def complete(self, call: Call, attempt: Callable[[Call], Awaitable[Reply]]) -> Reply:
+        """The reply of the first attempt that is not broken, with the number of attempts in it.
+
+        Raises:
+            CallFailed: no answer after the last attempt.
+        """
+        try:
+            return await attempt(call)
+        except Broken as broken:
+            return await self._again(call, attempt, broken)
+
+    async def _again(self, call: Call, attempt: Callable[[Call], Awaitable[Reply]], first: Broken) -> Reply:
+        """Go on after a first attempt that broke; calls that need no more are spared the machinery."""
+        broken = [first]
+
+        async def next_attempt(call: Call) -> Reply:
+            if broken:
+                raise broken.pop()
+            return await attempt(call)
+
+        patience = _Patience(self.max_attempts, self.jitter)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Broken),
+            wait=patience.wait,
+            stop=patience.is_over,
+            sleep=self.sleep,
+            before_sleep=lambda state: self._log_wait(call, state),
+            reraise=True,
+        )
+        try:
+            reply: Reply = await retrying(next_attempt, call)
+            return replace(reply, attempts=patience.waits + 1)
+        except Broken as last:
+            raise CallFailed(
+                f"models.{self.name}: {last.why} (given up after {patience.told(last)})"
+            ) from None
+
+    def _log_wait(self, call: Call, state: RetryCallState) -> None:
+        log.info(
+            "models.%s: %s of seed %s waits %.1f s: %s",
+            self.name, call.role, call.place.seed_id, state.upcoming_sleep, _failure(state).why,
+        )  # fmt: skip
+
+
+class _Patience:
+    """How long one call goes on, and how long it waits in between. tenacity asks ``wait`` first."""
+
+    def __init__(self, max_attempts: int, jitter: Callable[[], float]) -> None:
+        self._max_attempts = max_attempts
+        self._jitter = jitter
+        self._broken = 0
+        self._throttled = 0
+        self._throttled_s = 0.0
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: what the server asked, or twice as long each time; jittered."""
+        failure = _failure(state)
+        spread = self._jitter()
+        if isinstance(failure, Throttled):
+            self._throttled += 1
+            seconds = self._after_429(failure.wait_s) * (1 + spread / 4)
+            self._throttled_s += seconds
+            return seconds
+        self._broken += 1
+        backoff = _growing(0.5, self._broken) * (0.5 + spread / 2)
+        return max(backoff, min(failure.wait_s or 0.0, PATIENCE_S))
+
+    def is_over(self, state: RetryCallState) -> bool:
+        return self._broken >= self._max_attempts or self._throttled_s > PATIENCE_S
+
+    @property
+    def waits(self) -> int:
+        """How often the call was sent again."""
+        return self._broken + self._throttled
+
+    def told(self, last: Broken) -> str:
+        """For an error message: how much was tried."""
+        if isinstance(last, Throttled):
+            return f"{self._throttled} waits; the next would pass {PATIENCE_S / 60:g} minutes"
+        return f"{self._broken} attempts"
+
+    def _after_429(self, asked_s: float | None) -> float:
+        """At least what was asked; more the longer it goes on, since a server may ask for no wait at all."""
+        growing = _growing(0.05, self._throttled)
+        return max(growing, 1.0 if asked_s is None else asked_s)
+
+
+def _growing(first_s: float, time: int) -> float:
+    """``first_s`` at the first time, twice as much at each further one, up to a bound."""
+    return min(first_s * 2.0 ** min(time - 1, 16), _LONGEST_BACKOFF_S)
+
+
+def _failure(state: RetryCallState) -> Broken:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, Broken)
+    return failure

@@ -1,0 +1,40 @@
+"""``x-ratelimit-*`` headers, by which a server says before a 429 that nothing is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_KINDS = ("requests", "tokens")
+_DURATION = re.compile(
+    r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
+)
+_BARE = re.compile(r"\d+(?:\.\d+)?")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def pause_asked(headers: Mapping[str, str]) -> float:
+    """Seconds to send nothing, since no request or no token is left; 0 where some are, or nothing is said.
+
+    Args:
+        headers: with keys of any case that the mapping understands.
+    """
+    return max(_pause(headers, kind) for kind in _KINDS)
+
+
+def _pause(headers: Mapping[str, str], kind: str) -> float:
+    remaining = headers.get(f"x-ratelimit-remaining-{kind}")
+    if remaining is None or not remaining.strip().isdigit() or int(remaining) > 0:
+        return 0.0
+    return duration(headers.get(f"x-ratelimit-reset-{kind}", "")) or 0.0
+
+
+def duration(text: str) -> float | None:
+    """Seconds in ``1h2m3.5s``, ``20ms``, ``6m0s`` or a bare ``1.5``; ``None`` where it is none of these."""
+    text = text.strip()
+    if _BARE.fullmatch(text):
+        return float(text)
+    found = _DURATION.fullmatch(text)
+    if not found or not any(found.groups()):
+        return None
+    return sum(float(value) * _SECONDS[unit] for unit, value in found.groupdict().items() if value)

@@ -1,0 +1,114 @@
+"""What the wire formats have in common: tracing headers, waits, the form of a reply, reading JSON, prices."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from dfj_bootstrap.config import Prices
+from dfj_bootstrap.endpoints.call import Call, Reply
+
+_SHORTEST_KEY = 8  # a placeholder such as "none" would be found in ordinary words
+
+
+def tracing_headers(call: Call) -> dict[str, str]:
+    """By which a gateway can route and account for a call; the evaluator's place has no level to tell."""
+    headers = {
+        "X-DFJ-Role": call.role,
+        "X-DFJ-Seed": quote(call.place.seed_id, safe=""),
+        "X-DFJ-Round": str(call.place.round_index),
+    }
+    if call.place.level is not None:
+        headers["X-DFJ-Level"] = str(call.place.level)
+    return headers
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a server asks to wait, from ``Retry-After`` as seconds or as an HTTP date.
+
+    Args:
+        headers: with keys of any case that the mapping understands.
+        now: seconds since the epoch.
+    """
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def reply_schema(call: Call) -> dict[str, Any]:
+    """The JSON schema of the reply: an object of the call's fields, all of them, in order."""
+    return {
+        "type": "object",
+        "properties": {name: dict(schema) for name, schema in call.fields.items()},
+        "required": list(call.fields),
+        "additionalProperties": False,
+    }
+
+
+def reply_form(call: Call) -> str:
+    """The form of the reply in words, for a server that takes no schema."""
+    tags = "\n".join(f"<{name}>…</{name}>" for name in call.fields)
+    return f"Reply in exactly this form:\n{tags}"
+
+
+def without_key(message: str, key: str) -> str:
+    """A server's words without the key, which some servers repeat."""
+    return message.replace(key, "[key]") if len(key) >= _SHORTEST_KEY else message
+
+
+def scrubbed(body: bytes, key: str) -> bytes:
+    """A response's body without the key, before any part of it is cut out of it."""
+    return body.replace(key.encode(), b"[key]") if len(key) >= _SHORTEST_KEY else body
+
+
+def loads(body: bytes | str) -> Any:
+    """JSON as servers write it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)  # takes what orjson won't: lone surrogates, NaN
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The JSON object that should stand there, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def count(value: object) -> int:
+    """The number of tokens that should stand there, else 0."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def encodable(text: str) -> str:
+    """The text without lone surrogates, which no file can hold."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
+def priced(reply: Reply, prices: Prices | None) -> Reply:
+    """The reply with its cost in USD, by its tokens."""
+    if prices is None:
+        return reply
+    cached_price = prices.input if prices.cached is None else prices.cached
+    cached = min(reply.cached_tokens, reply.input_tokens)
+    fresh = reply.input_tokens - cached
+    dollars = fresh * prices.input + cached * cached_price + reply.output_tokens * prices.output
+    return replace(reply, cost_usd=dollars / 1e6)

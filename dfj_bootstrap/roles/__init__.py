@@ -1,0 +1,1 @@
+"""What plays the roles: embedded rules here; prompts with models come as further modules."""

@@ -1,0 +1,272 @@
+"""From the tables of a run to ``dfj-meta``: a pure function of the tables, the pictures and the options.
+
+Invariants:
+
+- The bytes don't depend on the number of partitions, epochs, engine, workers, or anything but the above.
+- It streams: one partition's rows and one row group are in memory.
+- A reader sees the old ``dfj-meta`` or the new one, whole; a kill in between is mended by the next start.
+- Every seed in the tables is either in the dataset or counted under the reason why not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfj_bootstrap.config import Config
+from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
+from dfj_bootstrap.dataset.records import (
+    GradedLevel,
+    GradedSeed,
+    JudgePrompts,
+    as_row,
+    picture_name,
+    seed_records,
+    shipped_prompts,
+)
+from dfj_bootstrap.dataset.shards import DATASETS, SHARD_BYTES, SplitWriter, sync_tree
+from dfj_bootstrap.domain.rationale import GOLD_LEVEL, Label, Rationale
+from dfj_bootstrap.domain.seed import ImageRef, Split
+from dfj_bootstrap.domain.trajectory import SeedOutcome
+from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.policy.ordering import order_key, partition_order
+from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.splitting import split_of
+from dfj_bootstrap.storage.atomic import sync
+from dfj_bootstrap.storage.images import dataset_bytes
+from dfj_bootstrap.storage.tables import read_part
+
+NOTHING_ACCEPTED = "nothing_accepted"
+"""Left out: no level of the seed was accepted."""
+
+IMAGE_IN_OTHER_SPLIT = "image_in_other_split"
+"""Left out: another seed shows the same picture, and is in the other split."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblySummary:
+    """What came out.
+
+    Attributes:
+        counts: dataset (``pointwise``, ``pairwise``) → split → rows; a split with none has no folder.
+        seeds: split → seeds that are in it.
+        pairs: split → all pairs, of which the pairwise counts are kept.
+        images: pictures, each counted once per split that it stands in.
+        shards: Parquet files.
+        left_out: reason (``incomplete``, ``failed``, ``nothing_accepted``, ``image_in_other_split``) → seeds.
+    """
+
+    counts: Mapping[str, Mapping[Split, int]]
+    seeds: Mapping[Split, int]
+    pairs: Mapping[Split, int]
+    images: int
+    shards: int
+    left_out: Mapping[str, int]
+
+
+def assemble(
+    run: Path,
+    config: Config,
+    partitions: int,
+    parts: Mapping[int, int],
+    backend_note: str,
+    on_progress: Callable[[int], None] | None = None,
+    *,
+    prompts: JudgePrompts | None = None,
+    shard_bytes: int = SHARD_BYTES,
+) -> AssemblySummary:
+    """Make ``dfj-meta`` anew from the tables, and put it in the place of an older one.
+
+    Args:
+        partitions: how many the run has, a power of two.
+        parts: partition → the epoch whose table parts count; a partition that isn't there has no seeds yet.
+        backend_note: for the cards, see ``card``.
+        on_progress: told the number of seeds gone through, after each.
+        prompts: the judge's user turns; default: the shipped ones.
+        shard_bytes: about how large a Parquet file gets.
+
+    Raises:
+        RunFolderError: the folder can't be written or the disk is full.
+        SeedsError: a picture is gone or has changed.
+    """
+    recover(run)
+    new = run / ".dfj-meta.new"
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes)
+        with builder:
+            for done, seed in enumerate(_seeds(run, partitions, parts, config.dataset.rng_seed), start=1):
+                builder.add(seed)
+                if on_progress:
+                    on_progress(done)
+        summary = builder.finish(backend_note)
+        sync_tree(new)
+        _swap(run, new)
+    except OSError as error:
+        raise RunFolderError(f"{run}: cannot write the dataset: {error.strerror or error}") from error
+    return summary
+
+
+def recover(run: Path) -> None:
+    """Mend what a kill in the middle of a swap left: put the old dataset back, or finish removing it."""
+    current, old = run / "dfj-meta", run / ".dfj-meta.old"
+    if old.exists() and not current.exists():
+        old.rename(current)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(run: Path, new: Path) -> None:
+    current, old = run / "dfj-meta", run / ".dfj-meta.old"
+    if current.exists():
+        current.rename(old)
+    new.rename(current)
+    sync(run)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:
+    """All seeds in the dataset's order, one partition in memory at a time."""
+    for partition in partition_order(partitions, rng_seed):
+        if partition in parts:
+            seeds = _read_seeds(run, partition, parts[partition])
+            yield from sorted(seeds, key=lambda seed: (order_key(seed.seed_id, rng_seed), seed.seed_id))
+
+
+def _read_seeds(run: Path, partition: int, epoch: int) -> list[GradedSeed]:
+    paraphrases: dict[tuple[str, int], list[Rationale]] = defaultdict(list)
+    makers = _makers_of_rounds(run, partition, epoch)
+    wanted = ["seed_id", "level", "text", "answer", "variant", "model"]
+    for row in read_part(run, "paraphrases", partition, epoch, wanted):
+        if row["variant"] is not None:  # rows stand in the order of variants
+            place = row["seed_id"], row["level"]
+            paraphrases[place].append(_rationale(row))
+            makers[place].append((PARAPHRASE, row["model"]))
+    levels: dict[str, list[GradedLevel]] = defaultdict(list)
+    wanted = ["seed_id", "level", "outcome", "text", "answer", "critique"]
+    for row in read_part(run, "trajectories", partition, epoch, wanted):
+        if row["outcome"] == "accepted":
+            place = row["seed_id"], row["level"]
+            texts, models = tuple(paraphrases[place]), tuple(makers[place])
+            graded = GradedLevel(row["level"], _rationale(row), row["critique"], texts, models)
+            levels[row["seed_id"]].append(graded)
+    rows = read_part(run, "seeds", partition, epoch)
+    return [_graded(row, tuple(levels[row["seed_id"]])) for row in rows]
+
+
+def _makers_of_rounds(run: Path, partition: int, epoch: int) -> dict[tuple[str, int], list[tuple[str, str]]]:
+    """Seed and level → who wrote and who rated the accepted rationale."""
+    makers: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
+    wanted = ["seed_id", "level", "rating", "accepted", "generator_model", "evaluator_model"]
+    for row in read_part(run, "rounds", partition, epoch, wanted):
+        if row["accepted"]:
+            kind = GOLD if row["level"] == GOLD_LEVEL else RATIONALE
+            rated = [(RATING, row["evaluator_model"])] if row["rating"] is not None else []
+            makers[row["seed_id"], row["level"]] += [(kind, row["generator_model"]), *rated]
+    return makers
+
+
+def _rationale(row: Mapping[str, Any]) -> Rationale:
+    return Rationale(row["text"], Label(row["answer"]))
+
+
+def _graded(row: Mapping[str, Any], levels: tuple[GradedLevel, ...]) -> GradedSeed:
+    image = ImageRef(
+        row["image_path"], row["image"], row["image_digest"], row["image_width"], row["image_height"],
+        row["image_suffix"], row["image_verbatim"],
+    )  # fmt: skip
+    split = Split(row["split"]) if row["split"] else None
+    return GradedSeed(
+        row["seed_id"], image, Label(row["label"]), row["group"], split, row["source"], row["licence"],
+        row["outcome"], levels,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Builder:
+    """The new dataset, while seeds are added to it in order."""
+
+    root: Path
+    config: Config
+    prompts: JudgePrompts
+    shard_bytes: int
+    facts: CardFacts = field(default_factory=CardFacts)
+    books: dict[Split, PairBooks] = field(default_factory=lambda: dict.fromkeys(Split, PairBooks()))
+    left_out: Counter[str] = field(default_factory=Counter)
+    writers: dict[tuple[str, Split], SplitWriter] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> _Builder:
+        for dataset in DATASETS:
+            self._folder(dataset).mkdir(parents=True)
+            for split in Split:
+                writer = SplitWriter(
+                    self._folder(dataset),
+                    dataset,
+                    split,
+                    twin=None if dataset == DATASETS[0] else self._images(split),
+                    shard_bytes=self.shard_bytes,
+                )
+                self.writers[dataset, split] = self.stack.enter_context(writer)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.__exit__(*error)
+
+    def add(self, seed: GradedSeed) -> None:
+        """Add a seed's rows, or count why it has none."""
+        options = self.config.dataset
+        split = split_of(
+            seed.group, seed.split, test_fraction=options.test_fraction, rng_seed=options.rng_seed
+        )
+        reason = self._why_not(seed, split)
+        if reason:
+            self.left_out[reason] += 1
+            return
+        records = seed_records(seed, split, self.books[split], self.prompts, options)
+        pointwise, pairwise, self.books[split] = records
+        picture = dataset_bytes(seed.image)
+        self.writers["pointwise", split].add(picture, [as_row(record) for record in pointwise])
+        self.writers["pairwise", split].add(picture, [as_row(record) for record in pairwise])
+        self.facts.count(split, seed.label, seed.source, seed.licence)
+        for level in seed.levels:
+            self.facts.count_makers(seed.label, level.makers)
+
+    def _why_not(self, seed: GradedSeed, split: Split) -> str:
+        """Why a seed has no rows; empty where it has."""
+        complete = seed.outcome == SeedOutcome.COMPLETE
+        if seed.outcome == SeedOutcome.FAILED:  # not settled yet: the next run goes on with it
+            return SeedOutcome.FAILED
+        if self.config.dataset.require_complete_ladder and not complete:
+            return SeedOutcome.INCOMPLETE
+        if not seed.levels:
+            return NOTHING_ACCEPTED
+        other = Split.TRAIN if split is Split.TEST else Split.TEST
+        name = picture_name(seed.image, self.config.dataset.rng_seed)
+        # On disk rather than in memory, which must not grow with the corpus.
+        return IMAGE_IN_OTHER_SPLIT if (self._images(other) / name).exists() else ""
+
+    def finish(self, backend_note: str) -> AssemblySummary:
+        """Write the cards, once all writers are closed."""
+        counts = {d: {split: self.writers[d, split].rows for split in Split} for d in DATASETS}
+        for dataset in DATASETS:
+            text = card(dataset, counts[dataset], self.facts, self.books, self.config, backend_note)
+            (self._folder(dataset) / "README.md").write_text(text, encoding="utf-8")
+        return AssemblySummary(
+            counts=counts,
+            seeds={split: self.facts.seeds[split] for split in Split},
+            pairs={split: self.books[split].total for split in Split},
+            images=sum(self.writers["pointwise", split].pictures for split in Split),
+            shards=sum(writer.shards for writer in self.writers.values()),
+            left_out=dict(sorted(self.left_out.items())),
+        )
+
+    def _folder(self, dataset: str) -> Path:
+        return self.root / f"dfj-meta-{dataset}"
+
+    def _images(self, split: Split) -> Path:
+        return self._folder("pointwise") / split / "images"

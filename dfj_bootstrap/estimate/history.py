@@ -1,0 +1,195 @@
+"""What earlier work in a run folder tells: what is answered already, and what such a run takes.
+
+Reads the journals, the books and the part records; opens nothing for writing and takes no lock, so a run
+may go on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfj_bootstrap.compose import basis_of, preview_folder
+from dfj_bootstrap.config import Config
+from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
+from dfj_bootstrap.engine.status import read_status
+from dfj_bootstrap.engine.wiring import identity_of
+from dfj_bootstrap.engine.worker import Job, is_current
+from dfj_bootstrap.estimate.sizes import MeanTokens
+from dfj_bootstrap.policy.estimate import NOTHING, Answered, Measured
+from dfj_bootstrap.storage.journal import read_journal
+from dfj_bootstrap.storage.manifest import read_manifest
+from dfj_bootstrap.storage.plan import read_partition, read_summary
+
+
+@dataclass(slots=True)
+class _Seed:
+    """What the journal holds of one seed."""
+
+    written: bool = False
+    ratings: int = 0
+    rounds: set[tuple[int, int, int]] = field(default_factory=set)
+    paraphrases: set[tuple[int, int]] = field(default_factory=set)
+
+    def take(self, role: str, record: Mapping[str, Any]) -> None:
+        level, index = record["level"], record["round"]
+        if role == "writer":
+            self.written = True
+        elif role == "evaluator":
+            self.ratings += 1
+        elif role == "generator":
+            self.rounds.add((level, record["sample"], index))
+        elif role == "paraphraser":
+            self.paraphrases.add((level, index))
+
+    def answered(self) -> Answered:
+        return Answered(
+            self.written,
+            self.ratings,
+            Counter(level for level, _, _ in self.rounds),
+            Counter(level for level, _ in self.paraphrases),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Earlier work with the same models and prompts.
+
+    Attributes:
+        folder: where it was found; ``None``: there is none.
+        finished: ids of seeds that need nothing more.
+        measured: rounds, shares and tries; ``measured.seeds`` is 0 where no seed was finished.
+        tokens: role → mean tokens.
+        cost_usd: spent there so far.
+    """
+
+    folder: Path | None = None
+    finished: frozenset[str] = frozenset()
+    measured: Measured = field(default_factory=Measured)
+    tokens: Mapping[str, MeanTokens] = field(default_factory=dict)
+    cost_usd: float = 0.0
+    _seeds: Mapping[str, _Seed] = field(default_factory=dict)
+
+    def answered(self, seed_id: str) -> Answered:
+        """What has been answered of a seed."""
+        seed = self._seeds.get(seed_id)
+        return seed.answered() if seed else NOTHING
+
+    def has_begun(self, seed_id: str) -> bool:
+        """Whether anything of a seed was answered."""
+        return seed_id in self._seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What to go by, and what not to count again.
+
+    Attributes:
+        basis: the folder with the most finished seeds.
+        own: what a run that starts now takes over: its own folder, else the preview's.
+    """
+
+    basis: History
+    own: History
+
+
+def look_back(config: Config) -> Past:
+    """Earlier work for this configuration: the run's own folder, and its preview's.
+
+    Raises:
+        RunError: a folder is damaged, or a prompt can't be read.
+    """
+    run, preview = read_history(config, config.output), read_history(config, preview_folder(config))
+    own = run if config.output.exists() else preview
+    return Past(max(run, preview, key=lambda history: history.measured.seeds), own)
+
+
+def read_history(config: Config, run: Path) -> History:
+    """The work in a folder; an empty history where there is none, or it was made with something else."""
+    manifest = read_manifest(run)
+    identity = identity_of(config)
+    if manifest is None or manifest.get("identity") != identity:
+        return History()
+    seeds: dict[str, _Seed] = defaultdict(_Seed)
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for folder in sorted((run / "journal").glob("part-*")):
+        for record in read_journal(folder):
+            if "role" in record:
+                seeds[record["seed"]].take(record["role"], record)
+                _add(sums[record["role"]], record["value"])
+    status = read_status(run)
+    books = Counter(status["tally"])
+    finished = _finished_seeds(books)
+    whole = not status["seeds"]["pending"] and not status["seeds"]["failed"]
+    reworded = sum(len(seed.paraphrases) for seed in seeds.values())
+    return History(
+        run,
+        _in_current_parts(config, run, manifest["run_id"], identity),
+        _measured(books, finished, sums if whole else {}, reworded),
+        {role: _mean(each, finished) for role, each in sums.items()},
+        status["cost_usd"],
+        dict(seeds),
+    )
+
+
+def _finished_seeds(books: Mapping[str, float]) -> int:
+    return int(books.get("seeds.complete", 0) + books.get("seeds.incomplete", 0))
+
+
+def _measured(books: Counter[str], seeds: int, sums: Mapping[str, Counter[str]], reworded: int) -> Measured:
+    """Rounds and shares from the books; what needs the calls too, where ``sums`` and books end together.
+
+    Args:
+        sums: role → sums over its answers; empty where some belong to seeds that aren't finished.
+        reworded: paraphrases that were asked for at least once.
+    """
+    if not seeds:
+        return Measured()
+    done = {n: books[f"level.{n}.accepted"] + books[f"level.{n}.rejected"] for n in LEVELS}
+    rounds = {n: books[f"level.{n}.rounds"] / done[n] for n in WRITTEN_LEVELS if done[n]}
+    tries = books["paraphrases.accepted"] + books["paraphrases.rejected"]
+    needed = {
+        "generator": sum(books[f"level.{n}.rounds"] for n in WRITTEN_LEVELS),
+        "evaluator": sum(books[f"level.{n}.rounds"] for n in LEVELS),
+        "paraphraser": tries,
+    }
+    return Measured(
+        seeds,
+        rounds={level: max(1.0, mean) for level, mean in rounds.items()},
+        accepted={n: books[f"level.{n}.accepted"] / done[n] for n in WRITTEN_LEVELS if done[n]},
+        tries=max(1.0, tries / reworded) if sums and reworded else None,
+        gold_low=books["gold_low"] / done[GOLD_LEVEL] if done[GOLD_LEVEL] else None,
+        asks={
+            role: max(1.0, sums[role]["calls"] / count)
+            for role, count in needed.items()
+            if count and role in sums
+        },
+    )
+
+
+def _add(sums: Counter[str], reply: Mapping[str, Any]) -> None:
+    sums.update(
+        calls=1,
+        input=reply["input_tokens"],
+        output=reply["output_tokens"],
+        cached=min(reply["cached_tokens"], reply["input_tokens"]),
+    )
+
+
+def _mean(sums: Counter[str], seeds: int) -> MeanTokens:
+    calls = sums["calls"]
+    cached = sums["cached"] / sums["input"] if sums["input"] else 0.0
+    return MeanTokens(sums["input"] / calls, sums["output"] / calls, cached, seeds)
+
+
+def _in_current_parts(config: Config, run: Path, run_id: str, identity: dict[str, Any]) -> frozenset[str]:
+    """The seeds of partitions whose last commit a run that starts now would let stand."""
+    plan = read_summary(run)
+    if plan is None:
+        return frozenset()
+    job = Job(run, run_id, config, basis_of(config, identity))
+    current = (partition for partition in range(plan.partitions) if is_current(job, partition))
+    return frozenset(seed.id for partition in current for seed in read_partition(run, partition))

@@ -1,0 +1,75 @@
+"""``dfj generate``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from dfj_bootstrap.cli.display import open_display
+from dfj_bootstrap.cli.plan import ask_on_terminal, confirm_cost
+from dfj_bootstrap.cli.report import Report, book_lines
+from dfj_bootstrap.cli.status import status_of
+from dfj_bootstrap.compose import Options, Outcome, adopt_preview, generate
+from dfj_bootstrap.config import Config
+
+log = logging.getLogger(__name__)
+
+
+def generate_run(
+    config: Config, *, limit: int | None, retry_rejected: bool, quiet: bool, yes: bool = False
+) -> Report:
+    """Run or resume, showing progress on standard error; without ``yes``, a dear new run is asked about."""
+    if not yes:
+        confirm_cost(config, limit, log.warning, ask_on_terminal if sys.stdin.isatty() else None)
+    adopt_preview(config)
+    display = open_display(quiet=quiet)
+    try:
+        outcome = generate(config, Options(limit, retry_rejected), display)
+    finally:
+        display.close()
+    failed = bool(outcome.books["seeds"]["failed"])
+    data = {**status_of(config.output).data, **outcome.books, "dataset": outcome.dataset}
+    return Report(_lines(config, outcome), data, exit_code=3 if failed else 0)
+
+
+def _head(run: Path, outcome: Outcome) -> str:
+    seeds = outcome.books["seeds"]
+    if seeds["failed"]:
+        return f"{run}: {seeds['failed']} seeds failed for technical reasons; run again to retry just those."
+    if not outcome.complete:
+        return f"{run}: the first {seeds['total']} seeds are done; run again without --limit for the rest."
+    return f"{run} is complete already: nothing to do." if outcome.already else f"{run} is complete."
+
+
+def _lines(config: Config, outcome: Outcome) -> list[str]:
+    return [
+        _head(config.output, outcome),
+        *book_lines(outcome.books, outcome.tally),
+        *_dataset_lines(outcome.dataset),
+        *_where(config),
+    ]
+
+
+def _dataset_lines(dataset: dict[str, Any]) -> list[str]:
+    rows = dataset.get("counts", {})
+    lines = [
+        f"dataset      {kind}: " + ", ".join(f"{n} {split}" for split, n in splits.items()) + " rows"
+        for kind, splits in rows.items()
+    ]
+    left_out = {reason: n for reason, n in dataset.get("left_out", {}).items() if n}
+    if left_out:
+        lines.append("             left out: " + ", ".join(f"{n} {reason}" for reason, n in left_out.items()))
+    return lines
+
+
+def _where(config: Config) -> list[str]:
+    run = config.output
+    return [
+        "where to look",
+        f"  {run}/dfj-meta/                   the dataset: JSONL and Parquet, with a card each",
+        f"  {run}/tables/                     every round, trajectory and paraphrase, rejected ones too",
+        f"  {run}/refused.jsonl               input rows that were refused, and why",
+        f"  dfj status {run}",
+    ]

@@ -1,0 +1,317 @@
+"""A run from start to end: lock, plan, work, assemble, close the books. The composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from dfj_bootstrap import __version__
+from dfj_bootstrap.config import Config
+from dfj_bootstrap.dataset.assembly import assemble
+from dfj_bootstrap.dataset.records import shipped_prompts
+from dfj_bootstrap.endpoints.prices import price_notes, with_prices
+from dfj_bootstrap.engine.books import Books
+from dfj_bootstrap.engine.status import journalled_usd, worked_s, write_progress
+from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, imbalance
+from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
+from dfj_bootstrap.engine.worker import Job, is_current
+from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
+from dfj_bootstrap.policy.splitting import split_of
+from dfj_bootstrap.storage.lock import run_lock
+from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
+from dfj_bootstrap.storage.parts import read_part_record
+from dfj_bootstrap.storage.plan import PlanSummary, make_plan
+
+_FOLDER_TROUBLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+    errno.EMFILE,
+)
+"""What a full, read-only or lost file system says."""
+
+
+class Display(Protocol):
+    """Shows a run while it goes on; decides nothing."""
+
+    def phase(self, name: str) -> None:
+        """The run goes over to another phase: ``planning``, ``working``, ``assembling``."""
+
+    def planned(self, done: int, total: int) -> None:
+        """So many rows have been read, of about ``total``."""
+
+    def working(self, books: Books) -> None:
+        """Work begins; the books will change."""
+
+    def changed(self) -> None:
+        """The books have changed; called often, must be cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one start of a run may ask for besides its configuration."""
+
+    limit: int | None = None
+    retry_rejected: bool = False
+    assemble: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a start ended.
+
+    Attributes:
+        already: nothing was left to do.
+        complete: the input was read to its end, not to a limit.
+        books: what ``dfj status`` says.
+        tally: all counts behind it.
+        dataset: what the dataset holds; empty where none was assembled.
+    """
+
+    already: bool
+    complete: bool
+    books: dict[str, Any]
+    tally: Tally
+    dataset: dict[str, Any]
+
+
+def generate(config: Config, options: Options, display: Display) -> Outcome:
+    """Run a configuration, or go on where its run folder stands.
+
+    Raises:
+        BudgetSpent: the next call doesn't fit the budget; ``run.json`` says ``budget``.
+        RunError: the run can't go on; ``run.json`` says ``failed``.
+        KeyboardInterrupt: stopped by a person; ``run.json`` says ``interrupted``.
+    """
+    with run_lock(config.output):
+        notes = price_notes(config)
+        manifest = open_manifest(config.output, config.model_dump(mode="json"), identity_of(config), notes)
+        started = time.monotonic() - worked_s(config.output, manifest)
+        try:
+            check_backends(config)
+            outcome = _Start(with_prices(config), options, display, manifest, started).run()
+            state = "complete" if outcome.complete else "interrupted"
+            results = {"books": outcome.books, "tally": outcome.tally, "dataset": outcome.dataset}
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            state, results = "interrupted", {}
+            raise
+        except OSError as error:
+            state, results = "failed", {}
+            if error.errno not in _FOLDER_TROUBLE:
+                raise  # a bug, not something that a person could mend
+            raise RunFolderError(
+                f"{config.output}: {error.strerror or error}; nothing that was recorded is lost: "
+                "make room or restore access, then run again"
+            ) from error
+        except BudgetSpent:
+            state, results = "budget", {}
+            raise
+        except BaseException:
+            state, results = "failed", {}
+            raise
+        finally:
+            wall_s = round(time.monotonic() - started, 1)
+            with suppress(OSError):  # a full disk must not hide the first error
+                close_manifest(config.output, manifest, state=state, wall_s=wall_s, **results)
+        return outcome
+
+
+def preview_folder(config: Config) -> Path:
+    """Where the preview of a run lies."""
+    return config.output.with_name(f"{config.output.name}.preview")
+
+
+def preview_config(config: Config) -> Config:
+    """The configuration of a preview: the local engine, in a folder beside the run's own.
+
+    A preview that was made with something else is thrown away: nothing else can use it.
+    """
+    folder = preview_folder(config)
+    manifest = read_manifest(folder)
+    if manifest and manifest.get("identity") != identity_of(config):
+        with run_lock(folder):
+            shutil.rmtree(folder)
+    engine = config.engine.model_copy(update={"kind": "local"})
+    return config.model_copy(update={"output": folder, "engine": engine})
+
+
+def adopt_preview(config: Config) -> None:
+    """Let a run that starts now take over what its preview has paid for, if it is of the same making."""
+    folder = preview_folder(config)
+    if (config.output.is_dir() and any(config.output.iterdir())) or not folder.is_dir():
+        return
+    manifest = read_manifest(folder)
+    if manifest and manifest.get("identity") == identity_of(config):
+        with run_lock(folder):
+            folder.rename(config.output)  # an empty folder there is replaced
+
+
+class _Start:
+    """One start of a run whose folder is held."""
+
+    def __init__(
+        self, config: Config, options: Options, display: Display, manifest: dict[str, Any], started: float
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._display = display
+        self._manifest = manifest
+        self._started = started
+        self._run = config.output
+
+    def run(self) -> Outcome:
+        plan = self._plan()
+        job = Job(
+            self._run,
+            self._manifest["run_id"],
+            self._config,
+            basis_of(self._config, self._manifest["identity"]),
+            self._options.retry_rejected,
+        )
+        books = Books(plan.total, plan.refused)
+        partitions = [p for p in range(plan.partitions) if not is_current(job, p)]
+        for partition in set(range(plan.partitions)) - set(partitions):
+            books.add(partition, self._recorded(partition))
+        if partitions:
+            if self._config.budget_usd is not None:
+                job = replace(job, spent_usd=books.tally["cost_usd"] + journalled_usd(self._run, partitions))
+            self._work(job, partitions, books)
+        recorded: Tally = Counter()
+        for partition in range(plan.partitions):
+            recorded.update(self._recorded(partition))
+        problem = imbalance(books.tally, recorded, plan.total)
+        if problem:
+            raise RunError(f"{self._run}: the books do not balance: {problem}; please report this")
+        dataset, assembled = self._assemble(plan)
+        already = not partitions and not assembled
+        return Outcome(already, plan.complete, books.status(), books.tally, dataset)
+
+    def _plan(self) -> PlanSummary:
+        self._display.phase("planning")
+        dataset, limit = self._config.dataset, self._options.limit
+        plan = make_plan(
+            self._run,
+            self._config,
+            limit=limit,
+            on_progress=self._display.planned,
+            split_of=lambda group: split_of(
+                group, None, test_fraction=dataset.test_fraction, rng_seed=dataset.rng_seed
+            ),
+        )
+        if limit and plan.total > limit:
+            raise RunError(
+                f"--limit {limit}: this run has read {plan.total} rows already, and a run never shrinks; "
+                "give a larger limit or none, or another output folder"
+            )
+        return plan
+
+    def _recorded(self, partition: int) -> Tally:
+        """The books of a partition's last commit, without what only its own start could say."""
+        record = read_part_record(self._run, partition)
+        tally = record.tally if record else {}
+        return Counter({key: n for key, n in tally.items() if key not in OF_ONE_START})
+
+    def _work(self, job: Job, partitions: Sequence[int], books: Books) -> None:
+        self._display.phase("working")
+        self._display.working(books)
+        snapshot = _Snapshot(self._run, books, self._started)
+        snapshot.write()
+
+        def report(partition: int, delta: Tally | None) -> None:
+            if delta is None:
+                books.reset(partition)
+            else:
+                books.add(partition, delta)
+            self._display.changed()
+            snapshot.changed()
+
+        try:
+            asyncio.run(_engine(job, partitions, report))
+        except BaseExceptionGroup as group:
+            raise unwrapped(group) from None
+        finally:
+            snapshot.write()
+
+    def _assemble(self, plan: PlanSummary) -> tuple[dict[str, Any], bool]:
+        """The dataset's summary, and whether it had to be made anew."""
+        records = {p: read_part_record(self._run, p) for p in range(plan.partitions)}
+        epochs = {p: record.epoch for p, record in records.items() if record}
+        note = backend_note(self._config)
+        made_from = [
+            self._config.dataset.model_dump(mode="json"),
+            asdict(shipped_prompts()),
+            note,
+            __version__,
+        ]
+        basis = _digest([*made_from, [record and record.basis for record in records.values()]])
+        before = self._manifest.get("dataset") or {}
+        if not self._options.assemble:
+            return before, False
+        if before.get("basis") == basis and (self._run / "dfj-meta").is_dir():
+            return before, False
+        self._display.phase("assembling")
+        summary = assemble(self._run, self._config, plan.partitions, epochs, note)
+        return {"basis": basis, **_plain(asdict(summary))}, True
+
+
+async def _engine(job: Job, partitions: Sequence[int], report: Any) -> None:
+    if job.config.engine.kind == "ray":
+        from dfj_bootstrap.cluster.ray_engine import run_ray
+
+        await run_ray(job, partitions, report)
+    else:
+        from dfj_bootstrap.engine.local import run_local
+
+        await run_local(job, partitions, report)
+
+
+class _Snapshot:
+    """Leaves the books on the disk now and then, for ``dfj status`` from another process."""
+
+    _EVERY_S = 2.0
+
+    def __init__(self, run: Path, books: Books, started: float) -> None:
+        self._run = run
+        self._books = books
+        self._started = started
+        self._last = float("-inf")
+
+    def changed(self) -> None:
+        if time.monotonic() - self._last >= self._EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        self._last = time.monotonic()
+        wall_s = round(self._last - self._started, 1)
+        write_progress(self._run, self._books.status(), self._books.tally, wall_s)
+
+
+def basis_of(config: Config, identity: dict[str, Any]) -> str:
+    """Digest of all that decides what is made of a seed: models, prompts, thresholds, but not the engine."""
+    decides = config.model_dump(mode="json", include={"refine", "similarity", "paraphraser"})
+    return _digest([identity, decides])
+
+
+def _plain(value: Any) -> Any:
+    """Enum keys as the words they stand for, so that scripts can read them."""
+    return {str(key): _plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _digest(value: Any) -> str:
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

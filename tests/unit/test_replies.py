@@ -1,0 +1,153 @@
+"""What models reply, and what is read from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dfj_bootstrap.domain.rationale import Label
+from dfj_bootstrap.prompting.leaks import leak
+from dfj_bootstrap.prompting.replies import (
+    Unreadable,
+    read_critique,
+    read_fields,
+    read_rating,
+    read_rationale,
+    read_score,
+)
+from dfj_bootstrap.prompting.text import clean
+
+CORPUS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "replies.jsonl").read_text("utf-8").splitlines()
+]
+GOOD = [row for row in CORPUS if "why" not in row]
+BAD = [row for row in CORPUS if "why" in row]
+TEXT = st.text().map(clean).filter(bool)
+ANY = st.text(st.characters(codec=None), max_size=200)
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        ["<reasoning>", "</reasoning>", "<answer>", "</answer>", "<feedback>", "</feedback>", "<score>", "4",
+         "</score>", "fake", "{", "}", '"', ":", ",", "[", "\\", "```",
+         '{"reasoning": "a", "answer": "fake"}', "\n", "\ud800", "\0", "<think>", "</think>", "9" * 5000]
+    )
+).map("".join)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", GOOD, ids=[row["name"] for row in GOOD])
+def test_a_usable_reply_is_read(row: dict[str, Any]) -> None:
+    if row["kind"] == "rationale":
+        expected = (row["reasoning"], Label(row["answer"]))
+        assert read_rationale(row["text"], cut_off=row["cut_off"]) == expected
+    else:
+        rating = read_rating(row["text"], cut_off=row["cut_off"])
+        assert (rating.score, rating.feedback) == (row["score"], row["feedback"])
+
+
+@pytest.mark.parametrize("row", BAD, ids=[row["name"] for row in BAD])
+def test_an_unusable_reply_says_why(row: dict[str, Any]) -> None:
+    read = read_rationale if row["kind"] == "rationale" else read_rating
+    with pytest.raises(Unreadable) as raised:
+        read(row["text"], cut_off=row["cut_off"])
+    assert row["why"] in str(raised.value)
+    assert len(str(raised.value)) < 120
+
+
+@given(st.one_of(ANY, FRAGMENTS), st.booleans())
+@example("{" * 100_000, False)
+@example('{"a":' * 50_000, False)
+@example("<reasoning>" * 20_000, False)
+@example('{"reasoning": ' + "9" * 10_000 + ', "answer": "fake"}', False)
+def test_nothing_that_a_model_says_crashes_the_reading(text: str, cut_off: bool) -> None:
+    for read in (read_rationale, read_rating, read_critique):
+        try:
+            result = read(text, cut_off=cut_off)
+        except Unreadable as unreadable:
+            assert str(unreadable)
+        else:
+            assert result
+
+
+@given(TEXT, st.sampled_from(Label), st.booleans())
+@example('</reasoning> "quotes" {braces} <answer>real</answer> \\ ```', Label.FAKE, True)
+def test_a_json_reply_reads_back_whatever_the_text(reasoning: str, answer: Label, ascii_only: bool) -> None:
+    text = json.dumps({"reasoning": reasoning, "answer": answer}, ensure_ascii=ascii_only)
+    for wrapped in (text, f"```json\n{text}\n```", f"Here it is: {text} Done."):
+        assert read_rationale(wrapped) == (reasoning, answer)
+
+
+@given(TEXT.filter(lambda text: "</reasoning>" not in text.lower()), st.sampled_from(Label))
+@example('{"reasoning": "x", "answer": "real"} <answer>real</answer> </answer> <b>', Label.FAKE)
+def test_a_tagged_reply_reads_back_whatever_the_text(reasoning: str, answer: Label) -> None:
+    text = f"<reasoning>{reasoning}</reasoning> <answer>{answer}</answer>"
+    assert read_rationale(text) == (reasoning, answer)
+
+
+@given(TEXT, TEXT, st.integers(1, 5))
+def test_a_rating_reads_back(reasoning: str, feedback: str, score: int) -> None:
+    rating = read_rating(json.dumps({"reasoning": reasoning, "feedback": feedback, "score": score}))
+    assert (rating.reasoning, rating.feedback, rating.score) == (reasoning, feedback, score)
+
+
+@given(st.one_of(st.integers(), st.floats(), st.booleans(), st.none(), st.text()))
+def test_a_score_is_one_of_five_numbers_or_nothing(value: object) -> None:
+    try:
+        score = read_score(value)
+    except Unreadable:
+        return
+    assert score in {1, 2, 3, 4, 5}
+    assert str(score) in str(value)
+
+
+@given(ANY)
+def test_cleaned_text_can_be_stored_and_shown(text: str) -> None:
+    cleaned = clean(text)
+    assert cleaned == clean(cleaned)
+    cleaned.encode("utf-8")
+    assert not any(ord(c) < 32 and c not in "\n\t" for c in cleaned)
+    assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x7f\x85") & set(cleaned)
+
+
+def test_further_fields_are_left_out() -> None:
+    assert read_fields('{"a": 1, "b": 2}', ["a"]) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "feedback",
+    [
+        "The gold rationale says the hand has six fingers.",
+        "Compared with the reference, it misses the sleeve.",
+        "The reference mentions a shadow.",
+        "Matches the ground truth well.",
+        "The ground-truth explanation names the roof.",
+        "The annotators marked the window.",
+        "It ignores the annotated region.",
+        "The reference explanation has more.",
+        "Lower than the intended level.",
+        "The human annotations point to the hand.",
+        "It says less than the gold.",
+    ],
+)
+def test_feedback_that_speaks_of_the_reference_is_caught(feedback: str) -> None:
+    assert leak(feedback)
+
+
+@pytest.mark.parametrize(
+    "feedback",
+    [
+        "The gold necklace is described well, but its clasp is not.",
+        "The gold text on the sign is garbled, as the rationale says.",
+        "There is no reference point for the size of the boat.",
+        "The claim about the sheen of the gold is right.",
+        "The label on the bottle is misread.",
+        "The human figure has six fingers.",
+        "It names the right class but not where to look.",
+    ],
+)
+def test_feedback_about_the_picture_is_left_alone(feedback: str) -> None:
+    assert not leak(feedback)

@@ -1,0 +1,1 @@
+"""Measurements, explained in docs/performance.md."""

@@ -1,0 +1,156 @@
+"""Writes ``docs/configuration.md`` from the configuration's models: run ``python -m docs.generate``."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dfj_bootstrap.config import Config
+
+TARGET = Path(__file__).with_name("configuration.md")
+"""The file that is generated."""
+
+_INTRO = """\
+# Configuration
+
+Generated from `dfj_bootstrap/config.py` by `make docs`; don't edit.
+
+One YAML file. An unknown key is an error that names the nearest right one. Relative paths resolve against the
+config's own folder. `--set a.b=value` overrides a key, e.g. `--set refine.max_rounds=2`; the value is read as
+YAML. Keys to servers never stand in the file, only the names of the environment variables that hold them (a
+`.env` beside the config is read). `run.json` in the run folder holds the resolved config.
+
+The least that runs:
+
+```yaml
+seeds: seeds.jsonl
+```
+
+## What may change between two starts of one run
+
+- **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`; rows may be added.
+- **Freely, and decided anew from the recorded answers:** `refine`, `similarity`, `paraphraser.count` and
+  `max_tries`, `dataset`.
+- **Never** (exit code 2, which names the key; use another output folder): what the answers depend on, that is
+  a role's model and how it is shown pictures, prompts, sampling and `max_tokens`; a seed's row or picture.
+"""
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+
+
+def render() -> str:
+    """The whole file."""
+    parts = [_INTRO, "## The top level\n", _table(Config)]
+    for kind, name in _first_places().items():
+        parts += [f"## {_heading(name, kind)}\n", f"{_doc(kind)}\n", _table(kind)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def sections(kind: type[BaseModel] = Config, path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Dotted name and model of everything below a section, in the order of the file."""
+    for field_name, field in kind.model_fields.items():
+        name = f"{path}.{field_name}".lstrip(".")
+        for inner in _models_in(field.annotation):
+            named = f"{name}.NAME" if typing.get_origin(field.annotation) is dict else name
+            yield named, inner
+            yield from sections(inner, named)
+
+
+def _first_places() -> dict[type[BaseModel], str]:
+    """Each model once, at the first of its places."""
+    places: dict[type[BaseModel], str] = {}
+    for name, kind in sections():
+        places.setdefault(kind, name)
+    return places
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation speaks of: itself, or the members of a union or dict."""
+    if _is_section(annotation):
+        return [annotation]
+    return [model for inner in typing.get_args(annotation) for model in _models_in(inner)]
+
+
+def _heading(name: str, kind: type[BaseModel]) -> str:
+    backend = kind.model_fields.get("backend")
+    many = name.endswith(".NAME") and backend is not None
+    return f"`{name}`, backend {_words(backend.annotation)}" if many and backend else f"`{name}`"
+
+
+def _is_section(kind: Any) -> typing.TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _table(kind: type[BaseModel]) -> str:
+    rows = [_row(name, field) for name, field in kind.model_fields.items()]
+    return "\n".join(["| key | type | default | |", "|---|---|---|---|", *rows, ""])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    described = field.description or _doc(field.annotation)
+    cells = (f"`{name}`", _type(field), _default(field), " ".join(described.split()))
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _type(field: FieldInfo) -> str:
+    return _words(field.annotation) + "".join(f", {limit}" for limit in _limits(field))
+
+
+def _words(kind: Any) -> str:
+    if _is_section(kind):
+        return "section"
+    arguments = typing.get_args(kind)
+    match typing.get_origin(kind):
+        case typing.Literal:
+            return " or ".join(f"`{value}`" for value in arguments)
+        case typing.Union | types.UnionType:
+            return " or ".join(_words(a) for a in arguments if a is not type(None))
+        case origin if origin is list:
+            return f"list of {_words(arguments[0])}s"
+        case origin if origin is dict:
+            return "sections by name"
+    return _WORDS[kind]
+
+
+def _limits(field: FieldInfo) -> Iterator[str]:
+    for limit in field.metadata:
+        if isinstance(limit, Ge):
+            yield f"≥ {limit.ge}"
+        elif isinstance(limit, Gt):
+            yield f"> {limit.gt}"
+        elif isinstance(limit, Le):
+            yield f"≤ {limit.le}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.get_default()
+    if isinstance(value, BaseModel):
+        return "see below"
+    if isinstance(value, dict):
+        return "the rules"
+    if isinstance(value, Path):
+        return f"`{value}`"
+    return "–" if value is None else f"`{json.dumps(value)}`".replace('"', "")
+
+
+def _doc(kind: Any) -> str:
+    return (kind.__doc__ or "").strip()
+
+
+def main() -> None:
+    """Write the file."""
+    TARGET.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

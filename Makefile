@@ -15,7 +15,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: install demo test test-fast test-vllm lint format docs clean
+.PHONY: install demo test test-fast test-vllm lint format docs site clean
 
 ifeq ($(EMBEDDINGS),0)
 DEMO_NEEDS := $(VENV)/.core
@@ -50,6 +50,10 @@ format: $(VENV)/.test
 
 docs: $(VENV)/.test
 	$(BIN)/python -m docs.generate
+
+site: $(VENV)/bin/python
+	@$(PIP) -e ".[docs]"
+	$(BIN)/mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) $(VENV)-vllm dist build runs

@@ -39,10 +39,12 @@ class Grants:
     Attributes:
         endpoints: by name.
         usd: the cap on all that it spends in its life; ``None``: there is no budget.
+        last: its work is done; it need only say how it stands.
     """
 
     endpoints: Mapping[str, Grant]
     usd: float | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,12 @@ class Allowances:
             self._gates[name].grant(grant)
 
     async def exchange(self, grants: Grants) -> Usage:
-        """Take what was granted; return what happened, in a second or when there is news."""
+        """Take what was granted; return what happened, in a second or when there is news; the last, at once."""
         self.take(grants)
-        await asyncio.sleep(_NOT_SOONER_S)
-        await _or_timeout(self._news.wait(), _EVERY_S - _NOT_SOONER_S)
-        self._news.clear()
+        if not grants.last:
+            await asyncio.sleep(_NOT_SOONER_S)
+            await _or_timeout(self._news.wait(), _EVERY_S - _NOT_SOONER_S)
+            self._news.clear()
         return Usage({name: gate.demand() for name, gate in self._gates.items()}, self._purse.report())
 
 
@@ -136,22 +139,24 @@ class Coordinator:
         Raises:
             BudgetSpent: nothing is in flight and the next call does not fit.
         """
-        async with asyncio.TaskGroup() as group:
-            supplying = group.create_task(self._supply(worker, exchange))
-            await work
-            supplying.cancel()
-
-    async def _supply(self, worker: int, exchange: Exchange) -> None:
         known = self._workers[worker] = _Known()
         try:
-            while True:
-                grants = known.tell(self._grants(worker))
-                known.hear(grants, await exchange(grants))
-                self._proven |= {name for name, said in known.said.endpoints.items() if said.proven}
-                if self._budget is not None:
-                    self._check_budget(self._budget)
+            async with asyncio.TaskGroup() as group:
+                supplying = group.create_task(self._supply(worker, known, exchange))
+                await work
+                supplying.cancel()
+            if self._budget is not None:
+                await _take_back(known, exchange)
         finally:
             self._forget(worker)
+
+    async def _supply(self, worker: int, known: _Known, exchange: Exchange) -> None:
+        while True:
+            grants = known.tell(self._grants(worker))
+            known.hear(grants, await exchange(grants))
+            self._proven |= {name for name, said in known.said.endpoints.items() if said.proven}
+            if self._budget is not None:
+                self._check_budget(self._budget)
 
     def _check_budget(self, budget: float) -> None:
         money = [worker.said.money for worker in self._workers.values()]
@@ -167,8 +172,8 @@ class Coordinator:
     def _forget(self, worker: int) -> None:
         """A worker is gone; what it held goes to the others.
 
-        Not so its money: it may have spent all that it was given since it last reported, so that counts as
-        spent, until the next start reads it from the journals.
+        Not so the money of one that died: it may have spent all that it was given since it last reported, so
+        that counts as spent, until the next start reads it from the journals.
         """
         self._gone += self._workers.pop(worker).usd
 
@@ -215,6 +220,12 @@ class Coordinator:
 
     def _others(self, worker: int) -> list[tuple[int, _Known]]:
         return [(index, known) for index, known in self._workers.items() if index != worker]
+
+
+async def _take_back(known: _Known, exchange: Exchange) -> None:
+    """The work is done and nothing is in flight: what the worker was given and hasn't spent is free again."""
+    last = known.tell(Grants({}, 0.0, last=True))
+    known.hear(last, await exchange(last))
 
 
 def _greater(held: Grant | None, grant: Grant) -> Grant:

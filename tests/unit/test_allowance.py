@@ -207,6 +207,26 @@ async def test_money_that_a_dead_worker_may_have_spent_counts_as_spent() -> None
     await ended(tasks[1:])
 
 
+async def test_money_that_a_worker_has_left_when_its_work_is_done_goes_to_the_others() -> None:
+    coordinator, a, b = Coordinator(LIMITS, budget_usd=1.0), Worker(), Worker()
+    done = asyncio.Event()
+
+    async def work() -> None:
+        await done.wait()
+
+    first = asyncio.create_task(coordinator.supply(0, a.exchange, work()))
+    second = supplied(coordinator, 1, b)
+    held = await a.heard(usage(BUSY, Money(cap=0.0, next_call=0.1, wanted=0.6)))
+    assert held.usd == pytest.approx(0.6)
+    done.set()
+    last = await a.heard(usage(BUSY, Money(cap=0.2, spent=0.2)))
+    assert last == Grants({}, 0.0, last=True)
+    await first
+    left = await b.heard(usage(BUSY, Money(cap=0.0, next_call=0.1, wanted=5.0)))
+    assert left.usd == pytest.approx(0.8)
+    await ended([second])
+
+
 async def ended(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()

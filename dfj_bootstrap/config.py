@@ -6,6 +6,7 @@ A docstring below a field is its line in ``docs/configuration.md``.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -55,7 +56,10 @@ class Prices(Section):
 
 
 THINKING_ROOM = 8192
-"""Tokens that Gemini may think where no budget is configured: as far as it goes by itself."""
+"""Tokens that a model may think where nothing else is configured: about as far as it goes by itself."""
+
+_REASONS = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])")
+"""Names of OpenAI's models that reason before they answer, a gateway's prefix or not."""
 
 Safety = Literal["BLOCK_NONE", "BLOCK_ONLY_HIGH", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_LOW_AND_ABOVE"]
 """The thresholds of Gemini's adjustable safety filters, by Google's names."""
@@ -118,6 +122,16 @@ class OpenAIModel(PaidModel):
     """The server's address, e.g. `http://127.0.0.1:8000/v1`; default: OpenAI's own."""
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; it may stand in a `.env` beside the config."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How much a reasoning model thinks before it answers, as the server takes it; default: it decides."""
+    reasoning_tokens: int | None = Field(default=None, ge=0)
+    """Tokens for that, paid as output and on top of `max_tokens`; default: 8192 for `o…`, `gpt-5…`."""
+
+    @property
+    def most_thinking(self) -> int:
+        if self.reasoning_tokens is not None:
+            return self.reasoning_tokens
+        return THINKING_ROOM if _REASONS.match(self.model) else 0
 
 
 class GeminiModel(PaidModel):

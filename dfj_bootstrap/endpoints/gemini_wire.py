@@ -15,7 +15,16 @@ from typing import Any
 from dfj_bootstrap.config import GeminiModel, Prices
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Reply
 from dfj_bootstrap.endpoints.patience import Broken
-from dfj_bootstrap.endpoints.wire import count, encodable, loads, mapping, priced, reply_form, reply_schema
+from dfj_bootstrap.endpoints.wire import (
+    count,
+    encodable,
+    ended,
+    loads,
+    mapping,
+    priced,
+    reply_form,
+    reply_schema,
+)
 
 _CATEGORIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 _REFUSALS = frozenset(
@@ -227,7 +236,8 @@ def _said(response: Mapping[str, Any]) -> tuple[str, Finish]:
     reason = str(candidate.get("finishReason"))
     if reason in _REFUSALS:
         return _told("the answer was blocked", reason, candidate), Finish.REFUSED
-    return _text(candidate), Finish.LENGTH if reason in _CUT_OFF else Finish.STOP
+    text = _text(candidate)
+    return text, ended(text, cut_off=reason in _CUT_OFF)
 
 
 def _told(what: str, reason: object, filtered: Mapping[str, Any]) -> str:

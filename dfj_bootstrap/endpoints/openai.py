@@ -104,7 +104,7 @@ class OpenAIEndpoint:
         async with self._gate.admitted(call) as permit:
             while True:
                 dialect = self._dialect
-                answer = await self._exchange(call, request_body(call, dialect, url))
+                answer = await self._exchange(call, request_body(call, self._config, dialect, url))
                 if not isinstance(answer, Problem):
                     return permit.settle(answer)
                 if not self._learn(dialect, answer):

@@ -11,10 +11,19 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.config import Prices
+from dfj_bootstrap.config import OpenAIModel, Prices
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Reply
 from dfj_bootstrap.endpoints.patience import Broken
-from dfj_bootstrap.endpoints.wire import count, encodable, loads, mapping, priced, reply_form, reply_schema
+from dfj_bootstrap.endpoints.wire import (
+    count,
+    encodable,
+    ended,
+    loads,
+    mapping,
+    priced,
+    reply_form,
+    reply_schema,
+)
 
 _POLICY_CODES = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 _POLICY_WORDS = (
@@ -53,13 +62,18 @@ class Problem:
     message: str
 
 
-def request_body(call: Call, dialect: Dialect, data_url: str | None) -> bytes:
-    """The request as JSON. Without schema mode the form of the reply is asked for in words, at the end."""
+def request_body(call: Call, config: OpenAIModel, dialect: Dialect, data_url: str | None) -> bytes:
+    """The request as JSON. Without schema mode the form of the reply is asked for in words, at the end.
+
+    Reasoning counts against the token limit, so room for it is asked for on top of what the answer may have.
+    """
     body: dict[str, Any] = {
         "model": call.model,
         "messages": [{"role": "user", "content": _content(call, dialect, data_url)}],
-        dialect.tokens_name: call.max_tokens,
+        dialect.tokens_name: call.max_tokens + config.most_thinking,
     }
+    if config.reasoning_effort is not None:
+        body["reasoning_effort"] = config.reasoning_effort
     if dialect.temperature:
         body["temperature"] = call.temperature
     if call.rng_seed is not None:
@@ -92,7 +106,7 @@ def read_answer(call: Call, body: bytes, prices: Prices | None) -> Reply:
         refusal = _text(message.get("refusal"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Broken("the server's answer is no chat completion") from None
-    finish = _finish(choice.get("finish_reason"), refusal)
+    finish = _finish(choice.get("finish_reason"), text, refusal)
     usage = mapping(completion.get("usage"))
     return priced(
         Reply(
@@ -174,10 +188,10 @@ def _logprobs(value: object) -> tuple[tuple[str, float], ...]:
     return tuple((encodable(token), float(logprob)) for token, logprob in known)
 
 
-def _finish(reason: object, refusal: str) -> Finish:
+def _finish(reason: object, text: str, refusal: str) -> Finish:
     if refusal or reason == "content_filter":
         return Finish.REFUSED
-    return Finish.LENGTH if reason == "length" else Finish.STOP
+    return ended(text, cut_off=reason == "length")
 
 
 def _text(content: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dfj_bootstrap.config import GeminiModel, PaidModel, Prices
+from dfj_bootstrap.config import PaidModel, Prices
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Reply
 from dfj_bootstrap.policy.image_tokens import image_tokens
 
@@ -71,8 +71,7 @@ class Reserve:
 
     def _most_out(self, call: Call) -> int:
         """The most tokens that can be paid as output; thinking may come on top of the answer."""
-        thinking = self._model.most_thinking if isinstance(self._model, GeminiModel) else 0
-        return call.max_tokens + thinking
+        return call.max_tokens + self._model.most_thinking
 
     @staticmethod
     def _dearest_input(prices: Prices) -> float:

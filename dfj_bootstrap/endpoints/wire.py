@@ -13,7 +13,8 @@ from urllib.parse import quote
 import orjson
 
 from dfj_bootstrap.config import Prices
-from dfj_bootstrap.endpoints.call import Call, Reply
+from dfj_bootstrap.endpoints.call import Call, Finish, Reply
+from dfj_bootstrap.policy.refusals import is_refusal
 
 _SHORTEST_KEY = 8  # a placeholder such as "none" would be found in ordinary words
 
@@ -101,6 +102,13 @@ def count(value: object) -> int:
 def encodable(text: str) -> str:
     """The text without lone surrogates, which no file can hold."""
     return text.encode("utf-8", "ignore").decode("utf-8")
+
+
+def ended(text: str, *, cut_off: bool) -> Finish:
+    """How an answer ended that no filter stopped: a model may also refuse in words."""
+    if cut_off:
+        return Finish.LENGTH
+    return Finish.REFUSED if is_refusal(text) else Finish.STOP
 
 
 def priced(reply: Reply, prices: Prices | None) -> Reply:

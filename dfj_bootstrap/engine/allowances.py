@@ -78,7 +78,7 @@ class Allowances:
             self._gates[name].grant(grant)
 
     async def exchange(self, grants: Grants) -> Usage:
-        """Take what was granted; return what happened, in a second or when there is news; the last, at once."""
+        """Take what was granted; return what happened: in a second, when there is news, or at the end."""
         self.take(grants)
         if not grants.last:
             await asyncio.sleep(_NOT_SOONER_S)

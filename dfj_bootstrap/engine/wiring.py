@@ -277,6 +277,7 @@ def _identity_of_model(config: Config, name: str) -> dict[str, Any]:
         "send_images": model.send_images,
         "pixels": f"{model.min_pixels}–{model.max_pixels}" if model.send_images else None,
         **({"thinking_budget": model.thinking_budget} if isinstance(model, GeminiModel) else {}),
+        **({"reasoning_effort": model.reasoning_effort} if isinstance(model, OpenAIModel) else {}),
     }
 
 

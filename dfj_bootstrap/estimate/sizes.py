@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dfj_bootstrap.config import Config, GeminiModel, PaidModel, Role
+from dfj_bootstrap.config import Config, PaidModel, Role
 from dfj_bootstrap.domain.rationale import WRITTEN_LEVELS, Rationale
 from dfj_bootstrap.domain.seed import ImageRef, Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Paraphrase, Round
@@ -32,6 +32,9 @@ _USUAL_WORDS = 90
 
 _FEEDBACK, _RATING = 60, 200
 """Tokens of an evaluator's feedback, and of its whole reply."""
+
+_THOUGHTS = 1000
+"""Tokens that a model which thinks before it answers is taken to think."""
 
 _FIELDS = 15
 """Tokens of a rationale's reply besides its text."""
@@ -97,8 +100,8 @@ class Sizes:
     def _size(self, role: str, parts: tuple[str, ...], image: ImageRef, reply: float) -> Size:
         settings: Role = getattr(self._config, role)
         seen = self._measured.get(role)
-        most = settings.max_tokens + _thinking(self._models[role])
-        output = Range.around(min(reply, settings.max_tokens), min(reply, settings.max_tokens) / 2, most)
+        said = min(reply, settings.max_tokens)
+        output = Range.around(said, said / 2, settings.max_tokens) + _thinking(self._models[role])
         if seen:
             output = Range.around(seen.output, output.low, output.high).narrowed(seen.seeds)
             spread = (_SPREAD * seen.input).narrowed(seen.seeds)
@@ -137,9 +140,9 @@ def _values(kind: Kind, prompt: Prompt, seed: Seed, gold: Rationale, like_gold: 
     return messages.generator_values(prompt, seed, gold, _brief(seed), rounds)
 
 
-def _thinking(model: PaidModel) -> int:
-    """Tokens that are paid as output beyond ``max_tokens``."""
-    return (model.thinking_budget or 0) if isinstance(model, GeminiModel) else 0
+def _thinking(model: PaidModel) -> Range:
+    """Tokens that are paid as output beyond the reply; until some were seen, nobody knows how many."""
+    return Range.around(min(_THOUGHTS, model.most_thinking), 0, model.most_thinking)
 
 
 def _brief(seed: Seed) -> Brief:

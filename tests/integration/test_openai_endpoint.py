@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from dfj_bootstrap.domain.seed import ImageRef
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Place
 from dfj_bootstrap.endpoints.gate import Gate
 from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
-from dfj_bootstrap.endpoints.openai_wire import read_problem
+from dfj_bootstrap.endpoints.openai_wire import Dialect, read_answer, read_problem, request_body
 from dfj_bootstrap.endpoints.pictures import Pictures
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, RunError
@@ -278,6 +279,29 @@ async def test_a_server_that_wants_the_other_token_limit_gets_it() -> None:
         await endpoint.complete(a_call())
         assert server.requests[-1].body["max_completion_tokens"] == 77
         assert len(server.requests) == 4
+
+
+def test_a_reasoning_model_gets_room_to_reason_and_is_told_how_much_to() -> None:
+    bodies = {
+        name: json.loads(
+            request_body(a_call(), OpenAIModel(backend="openai", model=name, **more), Dialect(), None)
+        )
+        for name, more in {
+            "gpt-5-mini": {},
+            "openai/o3": {"reasoning_tokens": 1000, "reasoning_effort": "low"},
+            "gpt-4o-mini": {},
+        }.items()
+    }
+    asked = {name: (body["max_tokens"], body.get("reasoning_effort")) for name, body in bodies.items()}
+    assert asked == {"gpt-5-mini": (77 + 8192, None), "openai/o3": (1077, "low"), "gpt-4o-mini": (77, None)}
+
+
+@pytest.mark.parametrize(
+    "form", ["I'm sorry, but I can't assist.", '{"reasoning": "I cannot help with this."}']
+)
+def test_a_refusal_in_words_is_a_refusal_and_never_a_rationale(form: str) -> None:
+    body = json.dumps({"choices": [{"message": {"content": form}, "finish_reason": "stop"}]}).encode()
+    assert read_answer(a_call(), body, None).finish is Finish.REFUSED
 
 
 async def test_a_model_with_a_temperature_of_its_own_gets_none_from_then_on(

@@ -131,6 +131,13 @@ def test_further_fields_are_left_out() -> None:
         "Lower than the intended level.",
         "The human annotations point to the hand.",
         "It says less than the gold.",
+        "The reference shows six fingers, not five.",
+        "The reference clearly points to the sleeve.",
+        "It leaves out the reference's main point.",
+        "The provided reference speaks of the roof.",
+        "It misses the given regions.",
+        "The fault lies at [120, 300, 260, 520].",
+        "The bounding box lies further left.",
     ],
 )
 def test_feedback_that_speaks_of_the_reference_is_caught(feedback: str) -> None:
@@ -143,6 +150,8 @@ def test_feedback_that_speaks_of_the_reference_is_caught(feedback: str) -> None:
         "The gold necklace is described well, but its clasp is not.",
         "The gold text on the sign is garbled, as the rationale says.",
         "There is no reference point for the size of the boat.",
+        "The reference points along the track do not converge.",
+        "The date [2024, 5] on the screen is garbled, and so is the box given to the child.",
         "The claim about the sheen of the gold is right.",
         "The label on the bottle is misread.",
         "The human figure has six fingers.",

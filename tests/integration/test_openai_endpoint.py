@@ -281,19 +281,20 @@ async def test_a_server_that_wants_the_other_token_limit_gets_it() -> None:
         assert len(server.requests) == 4
 
 
-def test_a_reasoning_model_gets_room_to_reason_and_is_told_how_much_to() -> None:
-    bodies = {
-        name: json.loads(
-            request_body(a_call(), OpenAIModel(backend="openai", model=name, **more), Dialect(), None)
-        )
-        for name, more in {
-            "gpt-5-mini": {},
-            "openai/o3": {"reasoning_tokens": 1000, "reasoning_effort": "low"},
-            "gpt-4o-mini": {},
-        }.items()
-    }
-    asked = {name: (body["max_tokens"], body.get("reasoning_effort")) for name, body in bodies.items()}
-    assert asked == {"gpt-5-mini": (77 + 8192, None), "openai/o3": (1077, "low"), "gpt-4o-mini": (77, None)}
+@pytest.mark.parametrize(
+    ("settings", "limit", "effort"),
+    [
+        ({"model": "gpt-5-mini"}, 77 + 8192, None),
+        ({"model": "openai/o3", "reasoning_tokens": 1000, "reasoning_effort": "low"}, 1077, "low"),
+        ({"model": "gpt-4o-mini"}, 77, None),
+    ],
+)
+def test_a_reasoning_model_gets_room_to_reason_and_is_told_how_much_to(
+    settings: dict[str, Any], limit: int, effort: str | None
+) -> None:
+    config = OpenAIModel(backend="openai", **settings)
+    body = json.loads(request_body(a_call(), config, Dialect(), None))
+    assert (body["max_tokens"], body.get("reasoning_effort")) == (limit, effort)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class _SharedEncoder:
     def __init__(self, model: str, run_id: str) -> None:
         self._model = model
         self._run_id = run_id
-        self._actor: Any = None
+        self._actor: Any = self._found_or_started()  # it loads while the first levels are refined
 
     async def encode(self, texts: list[str]) -> Any:
         for left in reversed(range(_TRIES)):

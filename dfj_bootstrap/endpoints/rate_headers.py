@@ -10,6 +10,9 @@ _DURATION = re.compile(
     r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
 )
 _BARE = re.compile(r"\d+(?:\.\d+)?")
+_LONGEST_BARE_S = 86400.0
+"""A bare number above this is a moment (epoch seconds or milliseconds), not a duration."""
+
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -33,7 +36,8 @@ def duration(text: str) -> float | None:
     """Seconds in ``1h2m3.5s``, ``20ms``, ``6m0s`` or a bare ``1.5``; ``None`` where it is none of these."""
     text = text.strip()
     if _BARE.fullmatch(text):
-        return float(text)
+        seconds = float(text)
+        return seconds if seconds <= _LONGEST_BARE_S else None
     found = _DURATION.fullmatch(text)
     if not found or not any(found.groups()):
         return None

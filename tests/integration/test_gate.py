@@ -309,7 +309,7 @@ def test_the_worst_case_covers_any_tokeniser_and_the_whole_answer() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("1s", 1.0), ("6m0s", 360.0), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("1.5", 1.5), ("", None),
-     ("soon", None)],
+     ("soon", None), ("1795809845", None), ("1795809845123", None)],
 )  # fmt: skip
 def test_resets_are_read_in_the_forms_that_servers_use(text: str, seconds: float | None) -> None:
     assert duration(text) == (pytest.approx(seconds) if seconds is not None else None)

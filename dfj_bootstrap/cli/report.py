@@ -34,7 +34,8 @@ def book_lines(books: Mapping[str, Any], tally: Mapping[str, float]) -> list[str
     lines += _reason_line("paraphrase_rejected", "paraphrase tries were rejected for", tally)
     if tally.get("gold_low"):
         lines.append(
-            f"gold         {int(tally['gold_low'])} gold rationales were rated below 5: see gold_low"
+            f"gold         {int(tally['gold_low'])} gold rationales were rated below 5: "
+            "gold_low in tables/trajectories"
         )
     return lines + _call_lines(books) + _cost_lines(books.get("costs", {})) + _refusal_lines(books)
 

@@ -20,7 +20,10 @@ def status_of(run: Path) -> Report:
     status = read_status(run)
     tally = status.pop("tally")
     del status["dataset"]  # not what scripts were promised; run.json has it
-    lines = [f"{run}: {status['state']} ({status['wall_s']} s of work)", *book_lines(status, tally)]
+    lines = [f"{run}: {status['state']} ({status['wall_s']} s of work)"]
+    if "why" in status:
+        lines.append(f"why          {status['why']}")
+    lines += book_lines(status, tally)
     return Report(lines, status)
 
 

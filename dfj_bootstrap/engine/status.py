@@ -41,7 +41,8 @@ def read_status(run: Path) -> dict[str, Any]:
     running = is_held(run)
     state = "stopped" if manifest["state"] == "running" and not running else manifest["state"]
     figures = manifest if state == "complete" else _progress(run)
-    status = {"state": state, **figures["books"], "wall_s": worked_s(run, manifest)}
+    why = {"why": manifest["why"]} if manifest.get("why") else {}
+    status = {"state": state, **why, **figures["books"], "wall_s": worked_s(run, manifest)}
     if not running and state != "complete":
         status |= _spent(run, status["calls"])
     return status | {"tally": figures["tally"], "dataset": manifest.get("dataset", {})}

@@ -76,6 +76,7 @@ def open_manifest(
         "versions": _versions(),
         "started_at": _now(),
         "ended_at": None,
+        "why": None,
     }
     write_manifest(run, manifest)
     return manifest

@@ -69,6 +69,7 @@ def test_the_budget_stops_a_run_before_it_is_passed_and_a_larger_one_lets_it_go_
         assert "larger budget_usd" in stopped.stderr
         books = status(tmp_path / "run")
         assert books["state"] == "budget"
+        assert books["why"] in stopped.stderr
         assert 0.05 < books["cost_usd"] <= 0.1
         answers = len(read_log(log))
         assert books["calls"]["answered"] == answers
@@ -79,7 +80,9 @@ def test_the_budget_stops_a_run_before_it_is_passed_and_a_larger_one_lets_it_go_
         done = dfj("generate", config, "--set", "budget_usd=50")
         assert done.returncode == 0, done.stderr
     assert Paid.of(read_log(log)).repeated == 0
-    assert status(tmp_path / "run")["state"] == "complete"
+    books = status(tmp_path / "run")
+    assert books["state"] == "complete"
+    assert "why" not in books
 
 
 @pytest.mark.slow

@@ -191,7 +191,10 @@ def test_a_rejected_key_stops_the_run_with_one_line_and_the_key_is_written_nowhe
         done = dfj("generate", write_config(folder, **model_config(base_url)))
     assert done.returncode == 2
     assert "OPENAI_API_KEY" in done.stderr
-    assert status(folder / "run")["state"] == "failed"
+    found = status(folder / "run")
+    assert found["state"] == "failed"
+    assert found["why"] in done.stderr
+    assert f"why          {found['why']}" in dfj("status", folder / "run").stdout
     written = b"".join(path.read_bytes() for path in (folder / "run").rglob("*") if path.is_file())
     assert KEY.encode() not in written
     assert KEY not in done.stdout + done.stderr

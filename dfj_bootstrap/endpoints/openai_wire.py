@@ -151,6 +151,8 @@ def is_out_of_quota(problem: Problem) -> bool:
 
 def adapted(dialect: Dialect, problem: Problem) -> Dialect | None:
     """The dialect to try instead, where the server's refusal names what it doesn't take; else ``None``."""
+    if problem.status not in (400, 403, 422):
+        return None
     words = f"{problem.parameter} {problem.message}".lower()
     if dialect.schema and any(word in words for word in _SCHEMA_WORDS):
         return replace(dialect, schema=False)

@@ -22,6 +22,7 @@ PATIENCE_S = 1800.0
 """Seconds that one call waits in all for a server that keeps saying 429."""
 
 _LONGEST_BACKOFF_S = 30.0
+_PASSING = (408, 409, 499)
 
 
 class Broken(Exception):
@@ -35,6 +36,23 @@ class Broken(Exception):
 
 class Throttled(Broken):
     """The server said 429: not now. It uses up no attempt."""
+
+
+def raise_if_passing(status: int, message: str, wait_s: float | None) -> None:
+    """Raise what a further attempt may mend.
+
+    Args:
+        status: the HTTP status of a refusal.
+        wait_s: the seconds that the server asks to wait, if it does.
+
+    Raises:
+        Throttled: it is a 429.
+        Broken: it is the server's fault, or says of itself that it passes.
+    """
+    if status == 429:
+        raise Throttled("the server says 429, too many requests", wait_s)
+    if status >= 500 or status in _PASSING:
+        raise Broken(f"the server says {status}: {message}", wait_s)
 
 
 @dataclass(frozen=True, slots=True)

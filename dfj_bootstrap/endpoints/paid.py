@@ -1,0 +1,130 @@
+"""What the ways to a paid model have in common: a call's path through gate, attempts and dialect.
+
+Who retries what: the client libraries' own retries are off. A call that failed for a passing reason (5xx,
+408, 409, timeout, dropped connection, a body that is no answer) is sent again after a growing, jittered wait,
+``max_attempts`` times in all, then it is ``CallFailed``. A 429 uses up no attempt; the wait that the server
+asks for is kept, and only a long wall time of it gives the call up. A call that waits holds no slot.
+
+Servers differ in the details that they take. Which ones they do not is learnt from their own refusals, as a
+``Dialect`` of the wire format, once per endpoint, and is no part of a call's key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+from dfj_bootstrap.config import PaidModel
+from dfj_bootstrap.endpoints.call import IMAGE, Call, Reply
+from dfj_bootstrap.endpoints.gate import Gate
+from dfj_bootstrap.endpoints.patience import Retries
+from dfj_bootstrap.endpoints.pictures import Pictures
+
+log = logging.getLogger(__name__)
+
+
+class Refusal(Protocol):
+    """A server's refusal that no further attempt mends, in the terms of its wire format."""
+
+    @property
+    def message(self) -> str: ...
+
+
+D = TypeVar("D")
+R = TypeVar("R", bound=Refusal)
+
+
+class PaidEndpoint(ABC, Generic[D, R]):
+    """An entry of ``models`` that is reached over HTTP; one per process, for all roles that use it."""
+
+    def __init__(
+        self,
+        name: str,
+        config: PaidModel,
+        dialect: D,
+        *,
+        gate: Gate,
+        tracing: bool,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """``gate`` lets attempts in; ``sleep`` and what follows is for tests to replace.
+
+        Args:
+            dialect: what is sent first.
+        """
+        self._name = name
+        self._tracing = tracing
+        self._gate = gate
+        self._now = now
+        self._retries = Retries(name, config.max_attempts, sleep, jitter)
+        self._dialect = dialect
+        self._pictures = Pictures(config.pixels)
+
+    async def complete(self, call: Call) -> Reply:
+        """Ask once, with as many network attempts as it takes.
+
+        Raises:
+            CallFailed: no answer after the last attempt, or a request that this server can't take.
+            EndpointRejected: key, model, permission or quota: no call can succeed.
+        """
+        return await self._retries.complete(call, self._attempt)
+
+    def stop_admission(self) -> None:
+        self._gate.stop_admission()
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+    async def _attempt(self, call: Call) -> Reply:
+        """One attempt in one slot; a server that refuses a detail of our dialect is asked again at once."""
+        url = await self._pictures.data_url(call.image) if call.image and IMAGE in call.parts else None
+        async with self._gate.admitted(call) as permit:
+            while True:
+                dialect = self._dialect
+                answer = await self._ask(call, dialect, url)
+                if isinstance(answer, Reply):
+                    return permit.settle(answer)
+                if not self._learn(dialect, answer):
+                    return self._refused(call, answer)
+
+    def _learn(self, sent: D, refusal: R) -> bool:
+        """Whether to send again, in another dialect: decided once per endpoint, and told in the log."""
+        other = self._adapted(sent, refusal)
+        if other is None:
+            return False
+        if sent == self._dialect:  # else another call has learnt it meanwhile
+            self._dialect = other
+            log.info(
+                "models.%s: from now on with %s, since the server said: %s",
+                self._name, other, refusal.message,
+            )  # fmt: skip
+        return True
+
+    @abstractmethod
+    async def _ask(self, call: Call, dialect: D, data_url: str | None) -> Reply | R:
+        """Send one request.
+
+        Raises:
+            Broken: a further attempt may mend it.
+        """
+
+    @abstractmethod
+    def _adapted(self, dialect: D, refusal: R) -> D | None:
+        """The dialect to try instead, where the refusal names what the server doesn't take."""
+
+    @abstractmethod
+    def _refused(self, call: Call, refusal: R) -> Reply:
+        """What a refusal for good comes to: an answer, or the end of the call or the run.
+
+        Raises:
+            CallFailed: the request would be refused again.
+            EndpointRejected: so would every other one.
+        """

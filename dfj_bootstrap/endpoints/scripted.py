@@ -35,7 +35,7 @@ class ScriptedEndpoint(OpenAIEndpoint):
         """Bind the server's port.
 
         Args:
-            client: as for ``OpenAIEndpoint``.
+            client: as for ``PaidEndpoint``.
 
         Raises:
             ConfigError: the recorded answers can't be read.

@@ -41,7 +41,7 @@ class VLLMEndpoint(OpenAIEndpoint):
     """An entry of ``models`` with ``backend: vllm``; its servers start with the first call."""
 
     def __init__(self, name: str, config: VLLMModel, replicas: Replicas, **client: Any) -> None:
-        """``client``: as for ``OpenAIEndpoint``."""
+        """``client``: as for ``PaidEndpoint``."""
         super().__init__(name, _as_openai(config), replicas.api_key, **client)
         self._router = Router(replicas.members)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -116,16 +117,16 @@ class _Reading:
 
     def read(self, limit: int | None, lines: int, on_progress: Progress | None) -> bool:
         """Read rows until the limit; whether the end of the input was reached."""
-        rows = read_seed_rows(self._config.seed_files, self._config.image_root)
-        for item in rows:
-            if isinstance(item, Refusal):
-                self._refuse(item)
-            else:
-                self._take(item)
-            if on_progress:
-                on_progress(self.good + self.refused, lines if limit is None else min(limit, lines))
-            if limit is not None and self.good >= limit and not self._index.missing():
-                return False
+        with closing(read_seed_rows(self._config.seed_files, self._config.image_root)) as rows:
+            for item in rows:
+                if isinstance(item, Refusal):
+                    self._refuse(item)
+                else:
+                    self._take(item)
+                if on_progress:
+                    on_progress(self.good + self.refused, lines if limit is None else min(limit, lines))
+                if limit is not None and self.good >= limit and not self._index.missing():
+                    return False
         return True
 
     def check_nothing_lost(self, before: PlanSummary | None) -> None:

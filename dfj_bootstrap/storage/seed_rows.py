@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -90,7 +91,7 @@ _Item: TypeAlias = SeedRow | Refusal
 
 def read_seeds(
     files: Sequence[Path], image_root: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS
-) -> Iterator[Seed | Refusal | Note]:
+) -> Generator[Seed | Refusal | Note, None, None]:
     """Every row of the files as a seed or a refusal, in input order; a seed's notes come before it.
 
     Args:
@@ -99,18 +100,19 @@ def read_seeds(
     Raises:
         SeedsError: a file or the image root cannot be read.
     """
-    for item in read_rows(files, image_root, limits):
-        if isinstance(item, SeedRow):
-            yield from item.notes
-            yield item.seed
-        else:
-            yield item
+    with closing(read_rows(files, image_root, limits)) as rows:
+        for item in rows:
+            if isinstance(item, SeedRow):
+                yield from item.notes
+                yield item.seed
+            else:
+                yield item
 
 
 def read_rows(
     files: Sequence[Path], image_root: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS
-) -> Iterator[SeedRow | Refusal]:
-    """As ``read_seeds``, with the place of each seed."""
+) -> Generator[SeedRow | Refusal, None, None]:
+    """As ``read_seeds``, with the place of each seed. Threads read ahead until it is closed."""
     roots = [image_root_of(file, image_root) for file in files]
     waiting: deque[Future[_Item]] = deque()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:

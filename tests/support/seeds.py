@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,8 @@ def write_seed_rows(
     for number in range(start, start + n):
         write_picture(folder / "images" / f"{number:05d}.png", number, size)
     return write_rows(folder / "seeds.jsonl", rows)
+
+
+def image_threads() -> set[threading.Thread]:
+    """Those that check pictures, whoever started them."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("images")}

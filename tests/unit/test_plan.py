@@ -25,7 +25,7 @@ from dfj_bootstrap.storage.plan import (
     seed_from_row,
     seed_to_row,
 )
-from tests.support.seeds import BAD, seed_row, write_picture, write_rows, write_seed_rows
+from tests.support.seeds import BAD, image_threads, seed_row, write_picture, write_rows, write_seed_rows
 
 
 class Desk:
@@ -255,6 +255,14 @@ def test_a_changed_row_of_a_planned_seed_is_refused_by_name(
     assert f"{desk.seeds} line 2: {field} of seed 'seed-00000' changed" in str(error.value)
     assert "`dfj regenerate`" in str(error.value)
     assert desk.bytes() == before
+
+
+def test_a_plan_that_is_refused_ends_its_readers_threads_at_once(desk: Desk) -> None:
+    desk.plan(*rows(0))
+    before = image_threads()
+    with pytest.raises(RunFolderError) as error:
+        desk.plan(seed_row(0, label="edited"), *rows(1, 2, 3))
+    assert not image_threads() - before, error  # though the error still holds the frames that were left
 
 
 def test_a_changed_picture_is_noticed_when_the_seeds_are_read_again(desk: Desk) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import threading
 from pathlib import Path
 
 import orjson
@@ -19,7 +18,7 @@ from dfj_bootstrap.errors import SeedsError
 from dfj_bootstrap.storage import json_lines
 from dfj_bootstrap.storage.row_model import RowRefused, clean, parse_row
 from dfj_bootstrap.storage.seed_rows import Note, Refusal, read_seeds
-from tests.support.seeds import BAD, seed_row, write_picture, write_rows, write_seed_rows
+from tests.support.seeds import BAD, image_threads, seed_row, write_picture, write_rows, write_seed_rows
 
 ITEMS = list(read_seeds([BAD / "rows.jsonl"]))
 SEEDS = [item for item in ITEMS if isinstance(item, Seed)]
@@ -354,15 +353,12 @@ def test_rows_keep_their_order_and_the_reader_does_not_run_ahead(tmp_path: Path)
 
 
 def test_a_reader_that_is_left_ends_its_threads(tmp_path: Path) -> None:
+    before = image_threads()
     reading = read_seeds([write_seed_rows(tmp_path, 100)])
     next(reading)
-    assert _image_threads()
-    reading.close()  # type: ignore[attr-defined]
-    assert not _image_threads()
-
-
-def _image_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("images")]
+    assert image_threads() - before
+    reading.close()
+    assert not image_threads() - before
 
 
 def test_several_files_each_have_their_own_image_folder(tmp_path: Path) -> None:

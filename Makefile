@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job on the example seeds
 # make test    sets up .venv and runs all tests;  make test-fast: the quick ones;  make lint: style, types, imports
 # make test-vllm   sets up .venv-vllm (3.5 GB) and runs the tests against the real vLLM, on the CPU
-# make test-gpu    sets up .venv-gpu (10 GB) and runs those that need a GPU
+# make test-gpu    sets up .venv-gpu and runs those that need a GPU
 
 PYTHON ?= python3
 VENV := .venv

@@ -182,6 +182,7 @@ class _Start:
         self._run = config.output
 
     def run(self) -> Outcome:
+        """Plan, work on what isn't done, check the books, assemble."""
         plan = self._plan()
         job = Job(
             self._run,

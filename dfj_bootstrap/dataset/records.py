@@ -154,6 +154,7 @@ class _Scribe:
     rng_seed: int
 
     def pointwise(self, graded: GradedLevel, variant: int) -> PointwiseRecord:
+        """One wording of one level, with the level as its score."""
         seed = self.seed
         candidate = self.wordings[graded.level][variant]
         values = {"ground_truth_label": str(seed.label), "candidate_response": candidate}
@@ -169,6 +170,7 @@ class _Scribe:
         )
 
     def pairwise(self, pair: Pair) -> PairwiseRecord:
+        """Two wordings of different levels, as A and B, with the better one as the answer."""
         seed = self.seed
         values = {
             "ground_truth_label": str(seed.label),

@@ -109,13 +109,13 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
             raise_if_passing(problem.status, problem.message, wait_s)
         return problem
 
-    def _adapted(self, dialect: Dialect, refusal: Problem) -> Dialect | None:
-        return adapted(dialect, refusal)
+    def _adapted(self, dialect: Dialect, problem: Problem) -> Dialect | None:
+        return adapted(dialect, problem)
 
-    def _refused(self, call: Call, refusal: Problem) -> Reply:
-        hint = advice(refusal, self._config.model, self._key_name)
+    def _settle(self, call: Call, problem: Problem) -> Reply:
+        hint = advice(problem, self._config.model, self._key_name)
         if hint:
-            raise EndpointRejected(f"models.{self._name}: {hint} ({refusal.message})")
+            raise EndpointRejected(f"models.{self._name}: {hint} ({problem.message})")
         raise CallFailed(
-            f"models.{self._name}: the server refused the request with {refusal.status}: {refusal.message}"
+            f"models.{self._name}: the server refused the request with {problem.status}: {problem.message}"
         )

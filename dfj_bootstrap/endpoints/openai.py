@@ -96,22 +96,22 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         if told:
             self._gate.heed({n.decode("latin-1").lower(): v.decode("latin-1") for n, v in told})
 
-    def _adapted(self, dialect: Dialect, refusal: Problem) -> Dialect | None:
-        return adapted(dialect, refusal)
+    def _adapted(self, dialect: Dialect, problem: Problem) -> Dialect | None:
+        return adapted(dialect, problem)
 
-    def _refused(self, call: Call, refusal: Problem) -> Reply:
-        if is_policy_refusal(refusal):
-            return Reply(refusal.message, Finish.REFUSED, call.model)
-        if refusal.code in ("unsupported_parameter", "unsupported_value"):
+    def _settle(self, call: Call, problem: Problem) -> Reply:
+        if is_policy_refusal(problem):
+            return Reply(problem.message, Finish.REFUSED, call.model)
+        if problem.code in ("unsupported_parameter", "unsupported_value"):
             raise EndpointRejected(
                 f"models.{self._name}: {call.model} can't be used with these settings; "
-                f"change what the server names: {refusal.message}"
+                f"change what the server names: {problem.message}"
             )
-        advice = self._advice(refusal)
+        advice = self._advice(problem)
         if advice:
-            raise EndpointRejected(f"models.{self._name}: {advice} ({refusal.message})")
+            raise EndpointRejected(f"models.{self._name}: {advice} ({problem.message})")
         raise CallFailed(
-            f"models.{self._name}: the server refused the request with {refusal.status}: {refusal.message}"
+            f"models.{self._name}: the server refused the request with {problem.status}: {problem.message}"
         )
 
     def _advice(self, problem: Problem) -> str:

@@ -28,7 +28,7 @@ from dfj_bootstrap.endpoints.pictures import Pictures
 log = logging.getLogger(__name__)
 
 
-class Refusal(Protocol):
+class Problem(Protocol):
     """A server's refusal that no further attempt mends, in the terms of its wire format."""
 
     @property
@@ -36,10 +36,10 @@ class Refusal(Protocol):
 
 
 D = TypeVar("D")
-R = TypeVar("R", bound=Refusal)
+P = TypeVar("P", bound=Problem)
 
 
-class PaidEndpoint(ABC, Generic[D, R]):
+class PaidEndpoint(ABC, Generic[D, P]):
     """An entry of ``models`` that is reached over HTTP; one per process, for all roles that use it."""
 
     def __init__(
@@ -93,23 +93,23 @@ class PaidEndpoint(ABC, Generic[D, R]):
                 if isinstance(answer, Reply):
                     return permit.settle(answer)
                 if not self._learn(dialect, answer):
-                    return self._refused(call, answer)
+                    return self._settle(call, answer)
 
-    def _learn(self, sent: D, refusal: R) -> bool:
+    def _learn(self, sent: D, problem: P) -> bool:
         """Whether to send again, in another dialect: decided once per endpoint, and told in the log."""
-        other = self._adapted(sent, refusal)
+        other = self._adapted(sent, problem)
         if other is None:
             return False
         if sent == self._dialect:  # else another call has learnt it meanwhile
             self._dialect = other
             log.info(
                 "models.%s: from now on with %s, since the server said: %s",
-                self._name, other, refusal.message,
+                self._name, other, problem.message,
             )  # fmt: skip
         return True
 
     @abstractmethod
-    async def _ask(self, call: Call, dialect: D, data_url: str | None) -> Reply | R:
+    async def _ask(self, call: Call, dialect: D, data_url: str | None) -> Reply | P:
         """Send one request.
 
         Raises:
@@ -117,11 +117,11 @@ class PaidEndpoint(ABC, Generic[D, R]):
         """
 
     @abstractmethod
-    def _adapted(self, dialect: D, refusal: R) -> D | None:
-        """The dialect to try instead, where the refusal names what the server doesn't take."""
+    def _adapted(self, dialect: D, problem: P) -> D | None:
+        """The dialect to try instead, where the problem names what the server doesn't take."""
 
     @abstractmethod
-    def _refused(self, call: Call, refusal: R) -> Reply:
+    def _settle(self, call: Call, problem: P) -> Reply:
         """What a refusal for good comes to: an answer, or the end of the call or the run.
 
         Raises:

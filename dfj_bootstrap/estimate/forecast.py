@@ -160,6 +160,7 @@ class _Count:
             self._loads[ROLE_OF[kind]] += load
 
     def forecast(self, plan: PlanSummary, seeds: int, scale: float) -> Forecast:
+        """What the run will take: ``scale`` times what the ``seeds`` take that were added up."""
         prices: dict[str, Priced] = {}
         parts = []
         for role in ROLES:

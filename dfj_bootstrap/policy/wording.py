@@ -148,6 +148,7 @@ class _Finder:
         self.sided = [(i, *_SIDES[token]) for i, token in enumerate(tokens) if token in _SIDES]
 
     def wording(self) -> Wording:
+        """All that is found in the text, as a value."""
         present = self.present
         return Wording(
             words=tuple([token for token in self.tokens if token not in BREAKS]),

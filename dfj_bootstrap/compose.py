@@ -7,7 +7,7 @@ import errno
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -22,16 +22,17 @@ from dfj_bootstrap.dataset.assembly import assemble
 from dfj_bootstrap.dataset.records import shipped_prompts
 from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
-from dfj_bootstrap.engine.status import journalled_usd, worked_s, write_progress
+from dfj_bootstrap.engine.partition import Job, is_current
+from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
-from dfj_bootstrap.engine.worker import Job, is_current
 from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.lock import run_lock
 from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
-from dfj_bootstrap.storage.parts import read_part_record
+from dfj_bootstrap.storage.parts import PartRecord, read_part_records
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
+from dfj_bootstrap.storage.tables import drop_stale_parts
 
 _FOLDER_TROUBLE = (
     errno.ENOSPC,
@@ -192,20 +193,20 @@ class _Start:
             self._options.retry_rejected,
         )
         books = Books(plan.total, plan.refused)
-        partitions = [p for p in range(plan.partitions) if not is_current(job, p)]
-        for partition in set(range(plan.partitions)) - set(partitions):
-            books.add(partition, self._recorded(partition))
+        records = read_part_records(self._run)
+        partitions = [p for p in range(plan.partitions) if not is_current(job, p, records.get(p))]
+        for partition in records.keys() - set(partitions):
+            books.add(partition, _lasting(records[partition]))
         if partitions:
             if self._config.budget_usd is not None:
                 job = replace(job, spent_usd=books.tally["cost_usd"] + journalled_usd(self._run, partitions))
             self._work(job, partitions, books)
-        recorded: Tally = Counter()
-        for partition in range(plan.partitions):
-            recorded.update(self._recorded(partition))
-        problem = imbalance(books.tally, recorded, plan.total)
+            records = read_part_records(self._run)
+        problem = imbalance(books.tally, sum(map(_lasting, records.values()), Counter()), plan.total)
         if problem:
             raise RunError(f"{self._run}: the books do not balance: {problem}; please report this")
-        dataset, assembled = self._assemble(plan)
+        drop_stale_parts(self._run, {partition: record.epoch for partition, record in records.items()})
+        dataset, assembled = self._assemble(plan, records)
         already = not partitions and not assembled
         return Outcome(already, plan.complete, books.status(), books.tally, dataset)
 
@@ -228,16 +229,10 @@ class _Start:
             )
         return plan
 
-    def _recorded(self, partition: int) -> Tally:
-        """The books of a partition's last commit, without what only its own start could say."""
-        record = read_part_record(self._run, partition)
-        tally = record.tally if record else {}
-        return Counter({key: n for key, n in tally.items() if key not in OF_ONE_START})
-
     def _work(self, job: Job, partitions: Sequence[int], books: Books) -> None:
         self._display.phase("working")
         self._display.working(books)
-        snapshot = _Snapshot(self._run, books, self._started)
+        snapshot = Snapshot(self._run, books, self._started)
         snapshot.write()
 
         def report(partition: int, delta: Tally | None) -> None:
@@ -255,10 +250,9 @@ class _Start:
         finally:
             snapshot.write()
 
-    def _assemble(self, plan: PlanSummary) -> tuple[dict[str, Any], bool]:
+    def _assemble(self, plan: PlanSummary, records: Mapping[int, PartRecord]) -> tuple[dict[str, Any], bool]:
         """The dataset's summary, and whether it had to be made anew."""
-        records = {p: read_part_record(self._run, p) for p in range(plan.partitions)}
-        epochs = {p: record.epoch for p, record in records.items() if record}
+        epochs = {partition: record.epoch for partition, record in records.items()}
         note = backend_note(self._config)
         made_from = [
             self._config.dataset.model_dump(mode="json"),
@@ -266,7 +260,7 @@ class _Start:
             note,
             __version__,
         ]
-        basis = _digest([*made_from, [record and record.basis for record in records.values()]])
+        basis = _digest([*made_from, [records[p].basis for p in range(plan.partitions)]])
         before = self._manifest.get("dataset") or {}
         if not self._options.assemble:
             return before, False
@@ -275,6 +269,11 @@ class _Start:
         self._display.phase("assembling")
         summary = assemble(self._run, self._config, plan.partitions, epochs, note)
         return {"basis": basis, **_plain(asdict(summary))}, True
+
+
+def _lasting(record: PartRecord) -> Tally:
+    """The books of a commit, without what only its own start could say."""
+    return Counter({key: n for key, n in record.tally.items() if key not in OF_ONE_START})
 
 
 async def _engine(job: Job, partitions: Sequence[int], report: Any) -> None:
@@ -286,27 +285,6 @@ async def _engine(job: Job, partitions: Sequence[int], report: Any) -> None:
         from dfj_bootstrap.engine.local import run_local
 
         await run_local(job, partitions, report)
-
-
-class _Snapshot:
-    """Leaves the books on the disk now and then, for ``dfj status`` from another process."""
-
-    _EVERY_S = 2.0
-
-    def __init__(self, run: Path, books: Books, started: float) -> None:
-        self._run = run
-        self._books = books
-        self._started = started
-        self._last = float("-inf")
-
-    def changed(self) -> None:
-        if time.monotonic() - self._last >= self._EVERY_S:
-            self.write()
-
-    def write(self) -> None:
-        self._last = time.monotonic()
-        wall_s = round(self._last - self._started, 1)
-        write_progress(self._run, self._books.status(), self._books.tally, wall_s)
 
 
 def basis_of(config: Config, identity: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@
     │   ├── EndpointRejected  key, model or quota: no call can succeed
     │   └── BudgetSpent       the next call does not fit the budget: exit code 4
     ├── CallFailed            a call failed for technical reasons: its seed is *failed*, tried again next run
-    └── Unusable              a model answered, but not usably, whenever asked: the sample is *rejected*
+    ├── Unusable              a model answered, but not usably, whenever asked: the sample is *rejected*
+    └── Stopped               the worker stops, so this call was not made: never the outcome of a seed
 
 Anything else that is raised (``TypeError``, ``KeyError`` …) is a bug: it stops the run and is never
 turned into data. Every error carries all it was built from in ``args``, so it survives pickling and
@@ -69,9 +70,27 @@ class Unusable(DfjError):
         return self.reason
 
 
+class Stopped(DfjError):
+    """The worker stops: a call that still waited was not made.
+
+    An error of its own and no cancellation, since a task that is cancelled looks finished to its group.
+    """
+
+    def __init__(self, why: str = "the worker stops; this call was not made") -> None:
+        super().__init__(why)
+
+
 def unwrapped(error: BaseException) -> BaseException:
-    """The error of a (nested) exception group that a person should be told: a ``RunError`` before others."""
+    """The error of a (nested) exception group that a person should be told.
+
+    A ``RunError`` comes before others, and what only follows from a stop comes last.
+    """
     if not isinstance(error, BaseExceptionGroup):
         return error
-    found = [unwrapped(inner) for inner in error.exceptions]
-    return next((inner for inner in found if isinstance(inner, RunError)), found[0])
+    return min(map(unwrapped, error.exceptions), key=_rank)
+
+
+def _rank(error: BaseException) -> int:
+    if isinstance(error, RunError):
+        return 0
+    return 2 if isinstance(error, Stopped) else 1

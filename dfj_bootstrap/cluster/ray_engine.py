@@ -27,9 +27,10 @@ from dfj_bootstrap.cluster.encoder import shared_encoder
 from dfj_bootstrap.cluster.replicas import running_replicas
 from dfj_bootstrap.endpoints.vllm import Replicas
 from dfj_bootstrap.engine.allowances import Coordinator, Grants, Usage
+from dfj_bootstrap.engine.partition import Job
 from dfj_bootstrap.engine.tally import Tally
 from dfj_bootstrap.engine.wiring import limits_of, open_backends, workers_of
-from dfj_bootstrap.engine.worker import GRACE_S, Job, Worker, partitions_at_once
+from dfj_bootstrap.engine.worker import GRACE_S, Worker, partitions_at_once
 from dfj_bootstrap.errors import RunError
 
 _LOG = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from dfj_bootstrap.config import VLLMModel
 from dfj_bootstrap.endpoints.vllm import Replicas, new_key, replica_launch
 from dfj_bootstrap.endpoints.vllm_process import ServerProcess
 from dfj_bootstrap.endpoints.vllm_supervisor import GRACE_S
+from dfj_bootstrap.engine.partition import Job
 from dfj_bootstrap.engine.wiring import vllm_models
-from dfj_bootstrap.engine.worker import Job
 from dfj_bootstrap.errors import EndpointRejected
 
 _LOG = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 Invariants:
 
 - The bytes don't depend on the number of partitions, epochs, engine, workers, or anything but the above.
-- It streams: one partition's rows and one row group are in memory.
+- It streams: one slice's rows and one row group are in memory.
 - A reader sees the old ``dfj-meta`` or the new one, whole; a kill in between is mended by the next start.
 - Every seed in the tables is either in the dataset or counted under the reason why not.
 """
@@ -34,12 +34,12 @@ from dfj_bootstrap.domain.rationale import GOLD_LEVEL, Label, Rationale
 from dfj_bootstrap.domain.seed import ImageRef, Split
 from dfj_bootstrap.domain.trajectory import SeedOutcome
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.policy.ordering import order_key, partition_order
+from dfj_bootstrap.policy.ordering import order_key, partition_order, slice_order
 from dfj_bootstrap.policy.pairing import PairBooks
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.atomic import sync
 from dfj_bootstrap.storage.images import dataset_bytes
-from dfj_bootstrap.storage.tables import read_part
+from dfj_bootstrap.storage.tables import Slice, slices_of
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""
@@ -130,39 +130,40 @@ def _swap(run: Path, new: Path) -> None:
 
 
 def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:
-    """All seeds in the dataset's order, one partition in memory at a time."""
+    """All seeds in the dataset's order, one slice in memory at a time."""
     for partition in partition_order(partitions, rng_seed):
         if partition in parts:
-            seeds = _read_seeds(run, partition, parts[partition])
-            yield from sorted(seeds, key=lambda seed: (order_key(seed.seed_id, rng_seed), seed.seed_id))
+            slices = slices_of(run, partition, parts[partition])
+            for number in slice_order(partitions, slices, rng_seed):
+                seeds = _read_seeds(Slice(run, partition, parts[partition], number if slices > 1 else None))
+                yield from sorted(seeds, key=lambda seed: (order_key(seed.seed_id, rng_seed), seed.seed_id))
 
 
-def _read_seeds(run: Path, partition: int, epoch: int) -> list[GradedSeed]:
+def _read_seeds(part: Slice) -> list[GradedSeed]:
     paraphrases: dict[tuple[str, int], list[Rationale]] = defaultdict(list)
-    makers = _makers_of_rounds(run, partition, epoch)
+    makers = _makers_of_rounds(part)
     wanted = ["seed_id", "level", "text", "answer", "variant", "model"]
-    for row in read_part(run, "paraphrases", partition, epoch, wanted):
+    for row in part.rows("paraphrases", wanted):
         if row["variant"] is not None:  # rows stand in the order of variants
             place = row["seed_id"], row["level"]
             paraphrases[place].append(_rationale(row))
             makers[place].append((PARAPHRASE, row["model"]))
     levels: dict[str, list[GradedLevel]] = defaultdict(list)
     wanted = ["seed_id", "level", "outcome", "text", "answer", "critique"]
-    for row in read_part(run, "trajectories", partition, epoch, wanted):
+    for row in part.rows("trajectories", wanted):
         if row["outcome"] == "accepted":
             place = row["seed_id"], row["level"]
             texts, models = tuple(paraphrases[place]), tuple(makers[place])
             graded = GradedLevel(row["level"], _rationale(row), row["critique"], texts, models)
             levels[row["seed_id"]].append(graded)
-    rows = read_part(run, "seeds", partition, epoch)
-    return [_graded(row, tuple(levels[row["seed_id"]])) for row in rows]
+    return [_graded(row, tuple(levels[row["seed_id"]])) for row in part.rows("seeds")]
 
 
-def _makers_of_rounds(run: Path, partition: int, epoch: int) -> dict[tuple[str, int], list[tuple[str, str]]]:
+def _makers_of_rounds(part: Slice) -> dict[tuple[str, int], list[tuple[str, str]]]:
     """Seed and level → who wrote and who rated the accepted rationale."""
     makers: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
     wanted = ["seed_id", "level", "rating", "accepted", "generator_model", "evaluator_model"]
-    for row in read_part(run, "rounds", partition, epoch, wanted):
+    for row in part.rows("rounds", wanted):
         if row["accepted"]:
             kind = GOLD if row["level"] == GOLD_LEVEL else RATIONALE
             rated = [(RATING, row["evaluator_model"])] if row["rating"] is not None else []

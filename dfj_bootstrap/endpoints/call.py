@@ -123,6 +123,6 @@ class Endpoint(Protocol):
     async def complete(self, call: Call) -> Reply: ...
 
     def stop_admission(self) -> None:
-        """The run stops: calls in flight may end, calls that still wait for a slot are cancelled."""
+        """The worker stops: calls in flight may end, those that still wait for a slot are ``Stopped``."""
 
     async def aclose(self) -> None: ...

@@ -30,7 +30,7 @@ from dfj_bootstrap.endpoints.purse import Purse
 from dfj_bootstrap.endpoints.rates import Rates
 from dfj_bootstrap.endpoints.reserve import Need, Reserve
 from dfj_bootstrap.endpoints.timers import LoopTimers, Timers
-from dfj_bootstrap.errors import CallFailed, EndpointRejected
+from dfj_bootstrap.errors import CallFailed, DfjError, EndpointRejected, Stopped
 from dfj_bootstrap.policy import admission
 from dfj_bootstrap.policy.admission import Admission, Answer
 from dfj_bootstrap.policy.allowance import Demand, Grant
@@ -87,10 +87,9 @@ class Gate:
         return Permit(self, call, _URGENT if urgent else _FILLER, self._number)
 
     def stop_admission(self) -> None:
-        """The run stops: what still waits is cancelled, what is in flight may end."""
+        """The worker stops: what still waits is told so, what is in flight may end."""
         self._closing = True
-        while self._waiting:
-            heappop(self._waiting)[2].turn.cancel()
+        self._turn_away(Stopped())
 
     def grant(self, grant: Grant) -> None:
         """What this worker may do from now on."""
@@ -127,10 +126,10 @@ class Gate:
 
         Raises:
             CallFailed: the endpoint has been failing for so long that it isn't waited for any more.
-            CancelledError: the run stops.
+            Stopped: the worker stops.
         """
         if self._closing:
-            raise asyncio.CancelledError
+            raise Stopped
         now = self._timers.time()
         failure = self._brakes.down(now)
         if failure and (self._brakes.wait_s(now) > 0 or self._probe):
@@ -197,10 +196,14 @@ class Gate:
         assert permit.sent_at is not None
         self._brakes.broke(permit.sent_at, now)
         failure = self._brakes.down(now)
-        while failure and self._waiting:
+        if failure:
+            self._turn_away(failure)
+
+    def _turn_away(self, why: DfjError) -> None:
+        while self._waiting:
             turn = heappop(self._waiting)[2].turn
             if not turn.done():
-                turn.set_exception(failure)
+                turn.set_exception(type(why)(*why.args))
 
     def _observe(self, answer: Answer) -> None:
         before = int(self._admission.limit)

@@ -8,20 +8,21 @@ from dataclasses import asdict
 from typing import Any
 
 from dfj_bootstrap.endpoints.call import Call, Endpoint, Finish, Reply
-from dfj_bootstrap.errors import RunError
-from dfj_bootstrap.storage.journal import Records
+from dfj_bootstrap.errors import Stopped
+from dfj_bootstrap.storage.journal import Records, Scale
 
 
 class JournalledEndpoint:
     """Answers from the journal where it can, else asks, and records the answer before anyone sees it.
 
-    Each question is a task of its own. Two callers with the very same call (two levels whose texts came out
-    alike) share it: paid once, and the same on replay. A caller that is cancelled leaves it running, so that
-    ``drain`` can still record what is being paid for.
+    Each question is a task of its own, and ends exactly once: answered, failed, or stopped with the worker.
+    Two callers with the very same call (two levels whose texts came out alike) share it: paid once, and the
+    same on replay. A caller that is cancelled leaves it running, so that ``drain`` can still record what is
+    being paid for.
     """
 
     def __init__(self, inner: Endpoint, journal: Records, count: Callable[[str, float], None]) -> None:
-        """``count`` is told what ``count_record`` enters, and of ``calls.replayed``."""
+        """``count`` is told what ``count_record`` enters, and of calls replayed, failed and stopped."""
         self._inner = inner
         self._journal = journal
         self._count = count
@@ -35,17 +36,23 @@ class JournalledEndpoint:
         asked = self._asked.get(call.key)
         if asked is None:
             asked = self._asked[call.key] = asyncio.create_task(self._ask(call))
-            asked.add_done_callback(lambda task: self._forget(call.key, task))
-        return await asyncio.shield(asked)
+            asked.add_done_callback(lambda task: self._ended(call.key, task))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            if asked.cancelled() and not _is_being_cancelled():
+                raise Stopped from None  # else the caller's group would take it for finished
+            raise
+
+    async def settle(self) -> None:
+        """Wait until all that was asked has ended, whether somebody still waits for it or not."""
+        if self._asked:
+            await asyncio.wait(self._asked.values())
 
     async def drain(self, grace_s: float) -> None:
-        """Give calls in flight ``grace_s`` seconds to be answered and recorded, then cancel them.
-
-        Where some are in flight the run is being stopped, so nothing more is sent.
-        """
+        """Give calls in flight ``grace_s`` seconds to be answered and recorded, then cancel them."""
         if not self._asked:
             return
-        self._inner.stop_admission()
         _, late = await asyncio.wait(self._asked.values(), timeout=grace_s)
         for task in late:
             task.cancel()
@@ -61,18 +68,20 @@ class JournalledEndpoint:
     async def _ask(self, call: Call) -> Reply:
         reply = await self._inner.complete(call)
         about, value = _about(call), asdict(reply)
-        try:
-            self._journal.append(call.key, value, **about)
-        except RunError:
-            self._inner.stop_admission()  # what more is paid for could not be recorded either
-            raise
+        self._journal.append(call.key, value, **about)
         count_record({**about, "value": value}, self._count)
         return reply
 
-    def _forget(self, key: str, task: asyncio.Task[Reply]) -> None:
+    def _ended(self, key: str, task: asyncio.Task[Reply]) -> None:
         del self._asked[key]
-        if not task.cancelled():
-            task.exception()  # whoever waited was told; nobody may have
+        error = Stopped() if task.cancelled() else task.exception()  # looked at: nobody may have waited
+        if error is not None:
+            self._count("calls.stopped" if isinstance(error, Stopped) else "calls.failed", 1)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def count_record(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
@@ -94,6 +103,15 @@ def count_record(record: Mapping[str, Any], count: Callable[[str, float], None])
         count(f"cost.{record['role']}.{level}", reply["cost_usd"])
     if reply["finish"] == Finish.REFUSED:
         count(f"refused_by.{record['endpoint']}.{level}.{record['label']}", 1)
+
+
+def _weigh(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
+    if "role" in record:  # else it is a fact, which cost nothing
+        count_record(record, count)
+
+
+SCALE = Scale(_weigh, version=1)
+"""What the answers in a journal add up to. The version changes with what ``count_record`` enters."""
 
 
 def _about(call: Call) -> dict[str, Any]:

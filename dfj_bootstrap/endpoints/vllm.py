@@ -25,6 +25,7 @@ from dfj_bootstrap.endpoints.openai_wire import Problem
 from dfj_bootstrap.endpoints.patience import Broken
 from dfj_bootstrap.endpoints.vllm_command import free_port, gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm_process import Launch, Replica, ServerProcess
+from dfj_bootstrap.errors import Stopped
 
 LOOPBACK = "127.0.0.1"
 
@@ -114,7 +115,7 @@ class Router:
 
         Raises:
             EndpointRejected: a replica is given up.
-            CancelledError: the run stops.
+            Stopped: the worker stops.
         """
         self._opening = self._opening or asyncio.create_task(self._open())
         await self._unless_stopped([self._opening])
@@ -127,7 +128,7 @@ class Router:
             await self._unless_stopped([seat.ask() for seat in self._seats])
 
     def stop(self) -> None:
-        """The run stops: whoever waits for a replica is cancelled."""
+        """The worker stops: whoever waits for a replica is told so."""
         self._stopped.set()
 
     async def aclose(self) -> None:
@@ -154,7 +155,7 @@ class Router:
         finally:
             stopped.cancel()
         if self._stopped.is_set():
-            raise asyncio.CancelledError
+            raise Stopped
 
 
 def ranking(seed_id: str, replicas: int) -> list[int]:

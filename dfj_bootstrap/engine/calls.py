@@ -19,8 +19,8 @@ from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Ladder
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Endpoint, Reply
 from dfj_bootstrap.endpoints.journalled import JournalledEndpoint, read_reply
+from dfj_bootstrap.engine.samples import samples_of
 from dfj_bootstrap.engine.wiring import Backends, Cast, recipe_of
-from dfj_bootstrap.engine.worker import samples_of
 from dfj_bootstrap.errors import CallFailed, RunFolderError
 from dfj_bootstrap.policy.ordering import partition_of
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity, NoSimilarity

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from asyncio import Future
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,19 +13,59 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.endpoints.journalled import count_record
+from dfj_bootstrap.endpoints.journalled import SCALE
+from dfj_bootstrap.engine.books import Books
 from dfj_bootstrap.engine.tally import Tally, books
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.atomic import write_atomically
-from dfj_bootstrap.storage.journal import read_journal
+from dfj_bootstrap.storage.journal import read_sums
 from dfj_bootstrap.storage.lock import is_held
 from dfj_bootstrap.storage.manifest import read_manifest
 
+_LOG = logging.getLogger(__name__)
 
-def write_progress(run: Path, books: Mapping[str, Any], tally: Mapping[str, float], wall_s: float) -> None:
-    """Leave the books, and the seconds of work so far, where ``read_status`` finds them."""
-    progress = {"books": books, "tally": tally, "wall_s": wall_s}
-    write_atomically(run / "progress.json", orjson.dumps(progress))
+
+class Snapshot:
+    """Leaves the books on the disk now and then, for ``dfj status`` from another process.
+
+    It is for onlookers: a disk that can't take it is told once, and stops the run where the journal meets it.
+    """
+
+    _EVERY_S = 2.0
+
+    def __init__(self, run: Path, books: Books, started: float) -> None:
+        """``started``: of the monotonic clock, as if all work so far had been done since then."""
+        self._run = run
+        self._books = books
+        self._started = started
+        self._last = float("-inf")
+        self._writing: Future[None] | None = None
+        self._failed = False
+
+    def changed(self) -> None:
+        """The books have changed; they are written if it is time, by a thread."""
+        due = time.monotonic() - self._last >= self._EVERY_S
+        if due and (self._writing is None or self._writing.done()):
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(None, self._write, self._taken())
+
+    def write(self) -> None:
+        """Write the books as they are now; not for an event loop's thread."""
+        self._write(self._taken())
+
+    def _taken(self) -> bytes:
+        self._last = time.monotonic()
+        wall_s = round(self._last - self._started, 1)
+        progress = {"books": self._books.status(), "tally": self._books.tally, "wall_s": wall_s}
+        return orjson.dumps(progress)
+
+    def _write(self, progress: bytes) -> None:
+        try:
+            write_atomically(self._run / "progress.json", progress)
+        except OSError as error:
+            if not self._failed:
+                _LOG.warning("%s: cannot write the progress: %s", error.filename, error.strerror)
+            self._failed = True
 
 
 def worked_s(run: Path, manifest: Mapping[str, Any]) -> float:
@@ -59,21 +103,14 @@ def _progress(run: Path) -> dict[str, Any]:
 def journalled_usd(run: Path, partitions: Iterable[int]) -> float:
     """What the answers of some partitions have cost over the whole life of a run, by their journals."""
     folders = (run / "journal" / f"part-{partition:04d}" for partition in partitions)
-    records = (record for folder in folders for record in read_journal(folder) if "role" in record)
-    return sum(float(record["value"]["cost_usd"]) for record in records)
+    return sum(float(read_sums(folder, SCALE)["cost_usd"]) for folder in folders)
 
 
 def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:
     """What the journals hold: a killed process could not say what it had been answered last."""
     tally: Tally = Counter()
-
-    def count(name: str, amount: float) -> None:
-        tally.update({name: amount})
-
     for folder in sorted((run / "journal").glob("part-*")):
-        for record in read_journal(folder):
-            if "role" in record:
-                count_record(record, count)
+        tally.update(read_sums(folder, SCALE))
     spent = books(tally, 0, 0)
     return {
         "calls": {**calls, "answered": spent["calls"]["answered"]},

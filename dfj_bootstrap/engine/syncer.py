@@ -1,9 +1,13 @@
-"""Grouped fsync in the background: durable against power loss without a call ever waiting for the disk."""
+"""Journals are opened, synced in groups and closed off the loop's thread: no call waits for the disk."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+from dfj_bootstrap.endpoints.journalled import SCALE
+from dfj_bootstrap.engine.endings import in_thread
+from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.journal import Journal
 
 _GROUP_S = 0.2
@@ -11,40 +15,54 @@ _GROUP_S = 0.2
 
 
 class Syncer:
-    """Syncs the open journals whenever one of them was appended to."""
+    """Holds the open journals of a worker, and syncs them whenever one of them was appended to."""
 
     def __init__(self) -> None:
         self._journals: set[Journal] = set()
         self._woken = asyncio.Event()
         self._at_work = asyncio.Lock()
 
-    def add(self, journal: Journal) -> None:
-        self._journals.add(journal)
-
-    def wake(self) -> None:
-        """Something was appended."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Sync until cancelled.
+    async def open(self, folder: Path) -> Journal:
+        """Open a partition's journal.
 
         Raises:
-            OSError: the disk could not take it.
+            RunFolderError: see ``Journal.open``.
         """
+        return await in_thread(self._open, folder)
+
+    def _open(self, folder: Path) -> Journal:
+        journal = Journal.open(folder, SCALE, self._woken.set)
+        self._journals.add(journal)  # here, since whoever asked may have been cancelled meanwhile
+        return journal
+
+    async def run(self) -> None:
+        """Sync until cancelled. A journal that the disk fails says so itself, to whoever uses it next."""
         while True:
             await self._woken.wait()
             self._woken.clear()
             async with self._at_work:
-                await asyncio.to_thread(_sync_all, list(self._journals))
+                await in_thread(_sync_all, list(self._journals))
             await asyncio.sleep(_GROUP_S)
 
     async def close(self, journal: Journal) -> None:
-        """Sync a journal a last time and close it."""
+        """Sync a journal a last time and close it.
+
+        Raises:
+            RunFolderError: the disk could not take what was appended.
+        """
         async with self._at_work:
             self._journals.discard(journal)
-            await asyncio.to_thread(journal.close)
+            await in_thread(journal.close)
+
+    async def aclose(self) -> None:
+        """Close what nobody has closed."""
+        for journal in list(self._journals):
+            await self.close(journal)
 
 
 def _sync_all(journals: list[Journal]) -> None:
     for journal in journals:
-        journal.sync()
+        try:
+            journal.sync()
+        except RunFolderError:
+            continue  # it takes nothing more: its next append, or its commit, stops the run

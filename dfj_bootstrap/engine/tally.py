@@ -17,7 +17,7 @@ Tally: TypeAlias = Counter[str]
 SEED_OUTCOMES = ("complete", "incomplete", "failed")
 TRAJECTORY_OUTCOMES = ("accepted", "rejected", "failed")
 
-OF_ONE_START = ("calls.replayed",)
+OF_ONE_START = ("calls.replayed", "calls.failed", "calls.stopped")
 """Counts that say something of one start only, not of the run's whole life."""
 
 

@@ -62,6 +62,11 @@ class Backends:
     seeds_at_once: int
     allowances: Allowances = field(default_factory=lambda: Allowances({}, Purse()))
 
+    def stop_admission(self) -> None:
+        """The worker stops: nothing more is sent."""
+        for endpoint in self.endpoints.values():
+            endpoint.stop_admission()
+
     async def aclose(self) -> None:
         for endpoint in self.endpoints.values():
             await endpoint.aclose()
@@ -88,8 +93,13 @@ class Cast:
             _recorded(config, backends.similarity, journal),
         )  # fmt: skip
 
+    async def settle(self) -> None:
+        """Wait until every question of this partition has ended."""
+        for endpoint in self._endpoints.values():
+            await endpoint.settle()
+
     async def drain(self, grace_s: float) -> None:
-        """Let calls in flight be answered and recorded."""
+        """Let calls in flight be answered and recorded, for so long at the most."""
         for endpoint in self._endpoints.values():
             await endpoint.drain(grace_s)
 

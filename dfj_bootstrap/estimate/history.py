@@ -15,13 +15,14 @@ from typing import Any
 from dfj_bootstrap.compose import basis_of, preview_folder
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
+from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import read_status
 from dfj_bootstrap.engine.wiring import identity_of
-from dfj_bootstrap.engine.worker import Job, is_current
 from dfj_bootstrap.estimate.sizes import MeanTokens
 from dfj_bootstrap.policy.estimate import NOTHING, Answered, Measured
 from dfj_bootstrap.storage.journal import read_journal
 from dfj_bootstrap.storage.manifest import read_manifest
+from dfj_bootstrap.storage.parts import read_part_records
 from dfj_bootstrap.storage.plan import read_partition, read_summary
 
 
@@ -191,5 +192,6 @@ def _in_current_parts(config: Config, run: Path, run_id: str, identity: dict[str
     if plan is None:
         return frozenset()
     job = Job(run, run_id, config, basis_of(config, identity))
-    current = (partition for partition in range(plan.partitions) if is_current(job, partition))
+    records = read_part_records(run)
+    current = (p for p in range(plan.partitions) if is_current(job, p, records.get(p)))
     return frozenset(seed.id for partition in current for seed in read_partition(run, partition))

@@ -3,6 +3,9 @@
 A partition holds a *range* of hashes, so that walking the partitions in order, and each one by hash, walks
 all seeds by hash, whatever the number of partitions. XOR with a mask drawn from ``rng_seed`` permutes
 that order and keeps this property, as long as the number of partitions is a power of two.
+
+A partition's *slices* are ranges within its range, so they keep it too. Partitions are fixed when a run
+begins; slices follow from how many seeds a partition has now, and are what is held in memory.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ from __future__ import annotations
 from hashlib import blake2b
 
 _BITS = 64
+
+SEEDS_PER_SLICE = 64
+"""The most on average."""
 
 
 def hash64(*parts: str | int) -> int:
@@ -32,6 +38,22 @@ def partition_order(partitions: int, rng_seed: int) -> list[int]:
     """The partitions in the order in which ``order_key`` walks through them."""
     mask = _mask(rng_seed) * partitions >> _BITS
     return sorted(range(partitions), key=lambda partition: partition ^ mask)
+
+
+def slices_for(seeds: int) -> int:
+    """How many slices a partition of so many seeds is worked on in, a power of two."""
+    return 1 << (max(-(-seeds // SEEDS_PER_SLICE), 1) - 1).bit_length()
+
+
+def slice_of(seed_id: str, partitions: int, slices: int) -> int:
+    """The slice of its partition that a seed stands in, from 0."""
+    return partition_of(seed_id, partitions * slices) % slices
+
+
+def slice_order(partitions: int, slices: int, rng_seed: int) -> list[int]:
+    """The slices of any partition in the order in which ``order_key`` walks through them."""
+    mask = _mask(rng_seed) * partitions * slices >> _BITS
+    return sorted(range(slices), key=lambda slice_: slice_ ^ mask % slices)
 
 
 def _mask(rng_seed: int) -> int:

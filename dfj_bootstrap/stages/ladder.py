@@ -151,21 +151,10 @@ async def _paraphrases(
     original = trajectory.accepted
     if original is None:
         return []
-    failure = ""
-    tries: list[Paraphrase] = []
     try:
         tries = await paraphrase(seed, original, trajectory.brief, roles, options)
-    except* CallFailed as failures:
-        failure = _first(failures)
-    if failure:
-        return failure
+    except CallFailed as failed:
+        return str(failed)
     for tried in tries:
         watch(tried)
     return tries
-
-
-def _first(failures: BaseExceptionGroup[CallFailed]) -> str:
-    error: BaseException = failures
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error)

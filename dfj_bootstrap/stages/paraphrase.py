@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dfj_bootstrap.domain.rationale import Rationale
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Paraphrase
-from dfj_bootstrap.errors import Unusable
+from dfj_bootstrap.errors import CallFailed, Unusable
 from dfj_bootstrap.policy import fidelity
 from dfj_bootstrap.policy.fidelity import Window
 from dfj_bootstrap.stages.protocols import Roles
@@ -24,6 +25,10 @@ class ParaphraseOptions:
     window: Window
 
 
+_Tried: TypeAlias = list[Paraphrase] | CallFailed
+"""What came of one index: every try at it, or the technical failure that ended it."""
+
+
 async def paraphrase(
     seed: Seed, original: Rationale, brief: Brief, roles: Roles, options: ParaphraseOptions
 ) -> list[Paraphrase]:
@@ -33,14 +38,28 @@ async def paraphrase(
     those accepted before it: no verdict may depend on the order in which answers arrive.
 
     Raises:
-        CallFailed: technical; the seed is failed as a whole.
+        CallFailed: technical, once all indices have ended; the seed is failed as a whole.
     """
-    indices: list[asyncio.Task[list[Paraphrase]]] = []
+    indices: list[asyncio.Task[_Tried]] = []
     async with asyncio.TaskGroup() as group:
         for index in range(options.count):
             work = _tries(seed, original, brief, roles, options, index, tuple(indices))
-            indices.append(group.create_task(work))
-    return [attempt for index in indices for attempt in index.result()]
+            indices.append(group.create_task(_ended(work)))
+    return [attempt for index in indices for attempt in _usable(index.result())]
+
+
+async def _ended(work: Awaitable[list[Paraphrase]]) -> _Tried:
+    """A failure is data of its index: the siblings, whose calls are being paid for, go on to their ends."""
+    try:
+        return await work
+    except CallFailed as failed:
+        return failed
+
+
+def _usable(tried: _Tried) -> list[Paraphrase]:
+    if isinstance(tried, CallFailed):
+        raise CallFailed(*tried.args)
+    return tried
 
 
 async def _tries(
@@ -50,7 +69,7 @@ async def _tries(
     roles: Roles,
     options: ParaphraseOptions,
     index: int,
-    before: Sequence[asyncio.Task[list[Paraphrase]]],
+    before: Sequence[asyncio.Task[_Tried]],
 ) -> list[Paraphrase]:
     """All tries at one index: until one is accepted, or ``max_tries``."""
     tried: list[Paraphrase] = []
@@ -63,7 +82,7 @@ async def _tries(
             continue
         reworded = candidate.rationale
         similarity = await roles.similarity.similarity(original.reasoning, reworded.reasoning)
-        earlier = [p.rationale for task in before for p in await task if p.accepted and p.rationale]
+        earlier = [p.rationale for task in before for p in _usable(await task) if p.accepted and p.rationale]
         reason = fidelity.verdict(original, reworded, similarity, earlier, options.window)
         tried.append(
             Paraphrase(

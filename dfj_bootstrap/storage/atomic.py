@@ -39,6 +39,14 @@ def replacing(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that aren't there, durably."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
 def sync(path: Path) -> None:
     """Have the disk hold what was written to a file, or which names a folder has."""
     handle = os.open(path, os.O_RDONLY)

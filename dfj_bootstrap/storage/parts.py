@@ -1,18 +1,23 @@
 """A partition's commit: the record that says which epoch's tables count, and for what they were made.
 
-Written last, in one rename. A partition without a record, or whose record doesn't fit what is asked for now
-(seeds were added, thresholds changed), is worked on again; the journal answers what was paid.
+Written last, in one rename, under the epoch's own name: a worker that was given up and wakes writes beside a
+newer commit, never over it. The newest counts. A partition without a record, or whose record doesn't fit
+what is asked for now (seeds added, another threshold), is worked on again; the journal answers what was paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 
-from dfj_bootstrap.storage.atomic import write_atomically
+from dfj_bootstrap.storage.atomic import make_folder, write_atomically
+
+_NAME = re.compile(r"part-(\d{4,})(?:-e\d{4,})?\.json")
+"""A record; the first versions of this program wrote one per partition, without an epoch in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +36,45 @@ class PartRecord:
 
 
 def write_part_record(run: Path, partition: int, record: PartRecord) -> None:
-    """Commit a partition."""
-    path = _path(run, partition)
-    path.parent.mkdir(exist_ok=True)
-    write_atomically(path, orjson.dumps(asdict(record)))
+    """Commit a partition; its commits of older epochs are removed."""
+    folder = run / "parts"
+    make_folder(folder)
+    write_atomically(folder / f"part-{partition:04d}-e{record.epoch:04d}.json", orjson.dumps(asdict(record)))
+    for path in _paths(run, partition):
+        older = _read(path)
+        if older is not None and older.epoch < record.epoch:
+            path.unlink(missing_ok=True)
 
 
 def read_part_record(run: Path, partition: int) -> PartRecord | None:
-    """The last commit of a partition, if there was one."""
+    """The newest commit of a partition, if there was one."""
+    return _newest(_paths(run, partition))
+
+
+def read_part_records(run: Path) -> dict[int, PartRecord]:
+    """Partition → its newest commit."""
+    paths: dict[int, list[Path]] = {}
+    for path in (run / "parts").glob("part-*.json"):
+        if match := _NAME.fullmatch(path.name):
+            paths.setdefault(int(match[1]), []).append(path)
+    newest = ((partition, _newest(paths[partition])) for partition in sorted(paths))
+    return {partition: record for partition, record in newest if record is not None}
+
+
+def _paths(run: Path, partition: int) -> list[Path]:
+    stem = f"part-{partition:04d}"
+    return [run / "parts" / f"{stem}.json", *(run / "parts").glob(f"{stem}-e*.json")]
+
+
+def _newest(paths: Iterable[Path]) -> PartRecord | None:
+    return max(filter(None, map(_read, paths)), key=lambda record: record.epoch, default=None)
+
+
+def _read(path: Path) -> PartRecord | None:
+    """A record; ``None`` where it has gone, or is none: then its partition is worked on again."""
     try:
-        return PartRecord(**orjson.loads(_path(run, partition).read_bytes()))
-    except FileNotFoundError:
+        record = PartRecord(**orjson.loads(path.read_bytes()))
+    except (FileNotFoundError, TypeError, orjson.JSONDecodeError):
         return None
-
-
-def _path(run: Path, partition: int) -> Path:
-    return run / "parts" / f"part-{partition:04d}.json"
+    whole = isinstance(record.epoch, int) and isinstance(record.tally, dict)
+    return record if whole else None

@@ -25,6 +25,7 @@ from dfj_bootstrap.policy.ordering import partition_of
 from dfj_bootstrap.storage.plan_files import (
     PlanSummary,
     PlanWriter,
+    Slices,
     partition_file,
     plan_folder,
     publish_refused,
@@ -41,6 +42,7 @@ from dfj_bootstrap.storage.seed_rows import read_rows as read_seed_rows
 
 __all__ = [
     "PlanSummary",
+    "Slices",
     "make_plan",
     "partition_file",
     "read_partition",

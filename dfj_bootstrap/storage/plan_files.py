@@ -20,6 +20,7 @@ import orjson
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import Annotation, Box, ImageRef, Seed, Split
 from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.policy.ordering import slice_of, slices_for
 from dfj_bootstrap.storage.atomic import replacing, sync, write_atomically
 from dfj_bootstrap.storage.seed_index import SeedIndex
 from dfj_bootstrap.storage.seed_rows import Note, Refusal
@@ -68,18 +69,60 @@ def read_partition(run: Path, partition: int) -> Iterator[Seed]:
         yield seed_from_row(row)
 
 
+class Slices:
+    """The seeds of a partition, slice by slice; only where they stand is in memory."""
+
+    def __init__(self, run: Path, partition: int, partitions: int) -> None:
+        """Reads through the file of the partition.
+
+        Raises:
+            RunFolderError: it is missing or damaged.
+        """
+        self._path = partition_file(run, partition)
+        places = [(str(row["id"]), offset) for offset, row in _placed_rows(self._path)]
+        self._offsets: list[list[int]] = [[] for _ in range(slices_for(len(places)))]
+        for seed_id, offset in places:
+            self._offsets[slice_of(seed_id, partitions, len(self._offsets))].append(offset)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def read(self, slice_: int) -> list[Seed]:
+        """The seeds of a slice, in input order."""
+        with self._path.open("rb") as file:
+            return [seed_from_row(_row_at(file, offset)) for offset in self._offsets[slice_]]
+
+
+def _row_at(file: BinaryIO, offset: int) -> dict[str, Any]:
+    file.seek(offset)
+    row: dict[str, Any] = orjson.loads(file.readline())
+    return row
+
+
+def _placed_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a file of the plan, each with its offset in bytes.
+
+    Raises:
+        RunFolderError: it is missing or damaged.
+    """
+    offset = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield offset, orjson.loads(line)
+                offset += len(line)
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        raise _damaged(path) from None
+
+
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file of the plan.
 
     Raises:
         RunFolderError: it is missing or damaged.
     """
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                yield orjson.loads(line)
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        raise _damaged(path) from None
+    for _, row in _placed_rows(path):
+        yield row
 
 
 def read_summary(run: Path) -> PlanSummary | None:

@@ -2,110 +2,105 @@
 
 Invariants:
 
-- A part is written whole or not at all, ladder by ladder, so that memory doesn't grow with the partition.
+- A part is there whole or not at all. It is written slice by slice while its seeds end, so that memory
+  doesn't grow with the partition; each slice is a row group of its own, which can be read alone.
 - Rows stand in the order in which the ladders were given: same ladders, same bytes.
-- Only the parts of one epoch belong together.
-
-The columns are described in ``docs/data-format.md``.
+- Only the parts of one epoch belong together: of the one that the partition's newest commit names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfj_bootstrap.domain.rationale import GOLD_LEVEL
 from dfj_bootstrap.domain.seed import Seed
-from dfj_bootstrap.domain.trajectory import (
-    Accepted,
-    Evaluation,
-    Failed,
-    Ladder,
-    Paraphrase,
-    Provenance,
-    Rejected,
-    Round,
-    Trajectory,
-)
+from dfj_bootstrap.domain.trajectory import Ladder
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.policy.acceptance import OFF_CLASS, OFF_LEVEL
-from dfj_bootstrap.storage.atomic import replacing
+from dfj_bootstrap.storage.atomic import make_folder, replacing
+from dfj_bootstrap.storage.parts import read_part_records
+from dfj_bootstrap.storage.table_rows import TABLES, Row, rows_of
 
 ROWS_PER_GROUP = 2000
-"""Rows that are held in memory, per table, before they are written."""
+"""Rows of a part without slices that are held in memory, per table, before they are written."""
 
-_STRING, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-
-SEEDS = pa.schema(
-    {
-        "seed_id": _STRING, "ordinal": _INT, "image": _STRING, "image_digest": _STRING,
-        "image_path": _STRING, "image_width": _INT, "image_height": _INT, "image_suffix": _STRING,
-        "image_verbatim": _BOOL, "label": _STRING, "group": _STRING, "split": _STRING,
-        "source": _STRING, "licence": _STRING, "outcome": _STRING, "failure": _STRING,
-        "gold": _STRING, "gold_origin": _STRING, "gold_rating": _INT, "gold_low": _BOOL,
-    }
-)  # fmt: skip
-
-ROUNDS = pa.schema(
-    {
-        "seed_id": _STRING, "level": _INT, "sample": _INT, "round": _INT, "candidate": _STRING,
-        "answer": _STRING, "rating": _INT, "feedback": _STRING, "accepted": _BOOL, "reason": _STRING,
-        "generator_model": _STRING, "evaluator_model": _STRING, "generator_prompt": _STRING,
-        "evaluator_prompt": _STRING, "input_tokens": _INT, "output_tokens": _INT,
-        "cached_tokens": _INT, "cost_usd": _FLOAT,
-    }
-)  # fmt: skip
-
-TRAJECTORIES = pa.schema(
-    {
-        "seed_id": _STRING, "level": _INT, "outcome": _STRING, "reason": _STRING, "raw": _STRING,
-        "rounds": _INT, "sample": _INT, "text": _STRING, "answer": _STRING, "rating": _INT,
-        "critique": _STRING,
-    }
-)  # fmt: skip
-
-PARAPHRASES = pa.schema(
-    {
-        "seed_id": _STRING, "level": _INT, "index": _INT, "try": _INT, "text": _STRING,
-        "answer": _STRING, "similarity": _FLOAT, "outcome": _STRING, "reason": _STRING,
-        "raw": _STRING, "model": _STRING, "prompt": _STRING, "input_tokens": _INT,
-        "output_tokens": _INT, "cached_tokens": _INT, "cost_usd": _FLOAT, "variant": _INT,
-    }
-)  # fmt: skip
-
-TABLES = {"seeds": SEEDS, "rounds": ROUNDS, "trajectories": TRAJECTORIES, "paraphrases": PARAPHRASES}
-"""Name → schema; ``seeds`` holds one row per seed, ``trajectories`` one per seed and level."""
+_SLICES = b"slices"
+"""In a part's metadata: how many slices it has; absent in one that has a single slice in any row groups."""
 
 _NAME = re.compile(r"part-(\d{4,})-e(\d{4,})\.parquet")
+_LEFT = re.compile(r"\.part-\d{4,}-e\d{4,}\.parquet\.\w+\.tmp")
+"""What a worker that was killed leaves of a part."""
 
-Row = tuple[Any, ...]
 
+class PartWriter:
+    """Writes a partition's part of all four tables; nothing of it counts before it is finished."""
 
-def write_part(run: Path, partition: int, epoch: int, ladders: Iterable[tuple[Seed, Ladder]]) -> None:
-    """Write a partition's part of all four tables, in the order of ``ladders``.
+    def __init__(self, run: Path, partition: int, epoch: int, slices: int = 1) -> None:
+        self._run = run
+        self._partition = partition
+        self._epoch = epoch
+        self._slices = slices
+        self._stack = ExitStack()
+        self._tables: dict[str, _Rows] = {}
 
-    Raises:
-        RunFolderError: the folder can't be written or the disk is full.
-    """
-    try:
-        with ExitStack() as stack:
-            parts = {
-                table: stack.enter_context(_writing(part_path(run, table, partition, epoch), schema))
-                for table, schema in TABLES.items()
-            }
+    def write(self, ladders: Iterable[tuple[Seed, Ladder]]) -> None:
+        """Add a slice.
+
+        Raises:
+            RunFolderError: the folder can't be written or the disk is full.
+        """
+        try:
+            self._open()
             for seed, ladder in ladders:
-                parts["seeds"].add([_seed_row(seed, ladder)])
-                parts["rounds"].add(row for t in ladder.trajectories for row in _round_rows(t))
-                parts["trajectories"].add(_trajectory_row(t) for t in ladder.trajectories)
-                parts["paraphrases"].add(_paraphrase_rows(ladder))
-    except OSError as error:
-        raise RunFolderError(f"{run / 'tables'}: cannot write the tables: {error.strerror}") from error
+                for name, rows in rows_of(seed, ladder).items():
+                    self._tables[name].add(rows)
+            for table in self._tables.values():
+                table.end_slice()
+        except OSError as error:
+            raise _unwritable(self._run, error) from error
+
+    def finish(self) -> None:
+        """Put the part in place, durably.
+
+        Raises:
+            RunFolderError: the folder can't be written or the disk is full.
+        """
+        try:
+            with self._stack:
+                self._open()
+        except OSError as error:
+            raise _unwritable(self._run, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing of a part that isn't finished."""
+        try:
+            with self._stack:
+                raise _Discarded
+        except _Discarded:
+            return
+
+    def _open(self) -> None:
+        if self._tables:
+            return
+        for table, schema in TABLES.items():
+            path = part_path(self._run, table, self._partition, self._epoch)
+            make_folder(path.parent)
+            temporary = self._stack.enter_context(replacing(path))
+            writer = pq.ParquetWriter(temporary, schema, compression="zstd")
+            file = self._stack.enter_context(writer)
+            if self._slices > 1:
+                file.add_key_value_metadata({_SLICES: str(self._slices)})
+            self._tables[table] = self._stack.enter_context(_Rows(file, schema, sliced=self._slices > 1))
+
+
+class _Discarded(Exception):
+    """A part is given up."""
 
 
 def part_path(run: Path, table: str, partition: int, epoch: int) -> Path:
@@ -113,164 +108,87 @@ def part_path(run: Path, table: str, partition: int, epoch: int) -> Path:
     return run / "tables" / table / f"part-{partition:04d}-e{epoch:04d}.parquet"
 
 
-def newest_parts(run: Path) -> dict[int, int]:
-    """Partition → the newest epoch of which all four parts are there."""
-    whole = set.intersection(*(set(_parts(run, table)) for table in TABLES))
-    return dict(sorted(whole))
+def slices_of(run: Path, partition: int, epoch: int) -> int:
+    """How many slices a part was written in: a power of two, each with a row group of its own if many."""
+    with pq.ParquetFile(part_path(run, "seeds", partition, epoch)) as part:
+        return int((part.metadata.metadata or {}).get(_SLICES, b"1"))
 
 
-def read_part(
-    run: Path, table: str, partition: int, epoch: int, columns: Sequence[str] | None = None
-) -> list[dict[str, Any]]:
-    """The rows of one part, in their order; ``columns`` chooses some."""
-    path = part_path(run, table, partition, epoch)
-    # Not through the dataset reader: it would take part of the path for a partition column.
-    with pq.ParquetFile(path) as part:
-        rows: list[dict[str, Any]] = part.read(columns=columns, use_threads=False).to_pylist()
-    return rows
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of the tables; with a ``number``, one of its many slices."""
+
+    run: Path
+    partition: int
+    epoch: int
+    number: int | None = None
+
+    def rows(self, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The rows of one table, in their order; ``columns`` chooses some."""
+        # Not through the dataset reader: it would take part of the path for a partition column.
+        with pq.ParquetFile(part_path(self.run, table, self.partition, self.epoch)) as part:
+            groups = range(part.num_row_groups) if self.number is None else [self.number]
+            found = part.read_row_groups(groups, columns=columns, use_threads=False)
+            rows: list[dict[str, Any]] = found.to_pylist()
+        return rows
 
 
 def read_table(run: Path, table: str) -> Iterator[dict[str, Any]]:
     """All rows of a table that count, partition by partition."""
-    for partition, epoch in sorted(newest_parts(run).items()):
-        yield from read_part(run, table, partition, epoch)
+    for partition, record in read_part_records(run).items():
+        yield from Slice(run, partition, record.epoch).rows(table)
 
 
-def drop_older_parts(run: Path, partition: int, epoch: int) -> None:
-    """Remove a partition's parts of epochs before ``epoch``."""
+def drop_part(run: Path, partition: int, epoch: int) -> None:
+    """Remove a part that a newer commit has taken the place of."""
     for table in TABLES:
-        for older in range(epoch):
-            part_path(run, table, partition, older).unlink(missing_ok=True)
+        part_path(run, table, partition, epoch).unlink(missing_ok=True)
 
 
-def _parts(run: Path, table: str) -> Iterator[tuple[int, int]]:
-    """Partition and epoch of every part of a table."""
-    folder = run / "tables" / table
-    if folder.is_dir():
-        for entry in folder.iterdir():
-            if match := _NAME.fullmatch(entry.name):
-                yield int(match[1]), int(match[2])
+def drop_stale_parts(run: Path, epochs: Mapping[int, int]) -> None:
+    """Remove what doesn't count and never will: parts older than the commits, and what kills left of parts.
 
-
-@contextmanager
-def _writing(path: Path, schema: pa.Schema) -> Iterator[_Rows]:
-    """A part to fill, under its temporary name until it is left without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
-        rows = _Rows(file, schema)
-        yield rows
-        rows.flush()
+    Args:
+        epochs: partition → the epoch of its commit. Nobody may be at work in the run.
+    """
+    for table in TABLES:
+        for path in list((run / "tables" / table).glob("*part-*")):
+            match = _NAME.fullmatch(path.name)
+            stale = match is not None and int(match[2]) < epochs.get(int(match[1]), 0)
+            if stale or _LEFT.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 class _Rows:
-    """Rows on their way into a part, written in groups."""
+    """Rows on their way into a part, written in groups: one for each slice where there are many."""
 
-    def __init__(self, file: Any, schema: pa.Schema) -> None:
-        self._file, self._schema = file, schema
+    def __init__(self, file: Any, schema: pa.Schema, *, sliced: bool) -> None:
+        self._file, self._schema, self._sliced = file, schema, sliced
         self._waiting: list[Row] = []
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._waiting:
+            self._flush()
 
     def add(self, rows: Iterable[Row]) -> None:
         self._waiting.extend(rows)
-        if len(self._waiting) >= ROWS_PER_GROUP:
-            self.flush()
+        if not self._sliced and len(self._waiting) >= ROWS_PER_GROUP:
+            self._flush()
 
-    def flush(self) -> None:
-        if not self._waiting:
-            return
-        columns = zip(*self._waiting, strict=True)
+    def end_slice(self) -> None:
+        """Write the slice's row group, empty where it has no rows."""
+        if self._sliced:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = zip(*self._waiting, strict=True) if self._waiting else [()] * len(self._schema)
         arrays = [pa.array(c, field.type) for c, field in zip(columns, self._schema, strict=True)]
         self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._waiting.clear()
 
 
-def _seed_row(seed: Seed, ladder: Ladder) -> Row:
-    image = seed.image
-    gold = seed.gold if seed.gold is not None else _written_gold(ladder)
-    origin = None if gold is None else "written" if seed.gold is None else "given"
-    return (
-        seed.id, seed.ordinal, image.name, image.digest, image.path, image.width, image.height,
-        image.suffix, image.verbatim, str(seed.label), seed.group, seed.split and str(seed.split),
-        seed.source, seed.licence, str(ladder.outcome), _failure(ladder), gold, origin,
-        ladder.gold_rating, ladder.gold_low,
-    )  # fmt: skip
-
-
-def _written_gold(ladder: Ladder) -> str | None:
-    for trajectory in ladder.trajectories:
-        if trajectory.brief.level == GOLD_LEVEL and trajectory.rounds:
-            return trajectory.rounds[0].candidate.rationale.reasoning
-    return None
-
-
-def _failure(ladder: Ladder) -> str:
-    """The first technical failure of a seed, wherever it happened."""
-    failures = (t.outcome.error for t in ladder.trajectories if isinstance(t.outcome, Failed))
-    return ladder.failure or next(failures, "")
-
-
-def _round_rows(trajectory: Trajectory) -> Iterator[Row]:
-    last = len(trajectory.rounds) - 1
-    for i, round_ in enumerate(trajectory.rounds):
-        accepted = i == last and isinstance(trajectory.outcome, Accepted)
-        reason = _reason(trajectory) if i == last else _off(trajectory.brief.level, round_)
-        yield _round_row(trajectory, round_, accepted, reason)
-
-
-def _round_row(trajectory: Trajectory, round_: Round, accepted: bool, reason: str) -> Row:
-    brief, candidate, evaluation = trajectory.brief, round_.candidate, round_.evaluation
-    wrote, rated = candidate.provenance, evaluation.provenance if evaluation else Provenance()
-    return (
-        brief.seed_id, brief.level, brief.sample, round_.index, candidate.rationale.reasoning,
-        str(candidate.rationale.answer), *_rating(evaluation), accepted, reason, wrote.model,
-        rated.model, wrote.prompt, rated.prompt, wrote.input_tokens + rated.input_tokens,
-        wrote.output_tokens + rated.output_tokens, wrote.cached_tokens + rated.cached_tokens,
-        wrote.cost_usd + rated.cost_usd,
-    )  # fmt: skip
-
-
-def _off(level: int, round_: Round) -> str:
-    """Why there was another round after this one."""
-    return OFF_CLASS if round_.evaluation and round_.evaluation.rating == level else OFF_LEVEL
-
-
-def _rating(evaluation: Evaluation | None) -> tuple[int | None, str | None]:
-    return (evaluation.rating, evaluation.feedback) if evaluation else (None, None)
-
-
-def _trajectory_row(trajectory: Trajectory) -> Row:
-    brief, outcome, accepted = trajectory.brief, trajectory.outcome, trajectory.accepted
-    evaluation = trajectory.rounds[-1].evaluation if trajectory.rounds else None
-    return (
-        brief.seed_id, brief.level, type(outcome).__name__.lower(), _reason(trajectory),
-        outcome.raw if isinstance(outcome, Rejected) else "", len(trajectory.rounds), brief.sample,
-        accepted and accepted.reasoning, accepted and str(accepted.answer), _rating(evaluation)[0],
-        outcome.critique if isinstance(outcome, Accepted) else None,
-    )  # fmt: skip
-
-
-def _reason(trajectory: Trajectory) -> str:
-    outcome = trajectory.outcome
-    if isinstance(outcome, Failed):
-        return outcome.error
-    return outcome.reason if isinstance(outcome, Rejected) else ""
-
-
-def _paraphrase_rows(ladder: Ladder) -> Iterator[Row]:
-    """Every try, with its place among the accepted ones of its level."""
-    standing: dict[int, int] = {}
-    for paraphrase in sorted(ladder.paraphrases, key=lambda p: (p.level, p.index, p.try_index)):
-        variant = None
-        if paraphrase.accepted:
-            variant = standing.get(paraphrase.level, 0)
-            standing[paraphrase.level] = variant + 1
-        yield _paraphrase_row(ladder.seed_id, paraphrase, variant)
-
-
-def _paraphrase_row(seed_id: str, tried: Paraphrase, variant: int | None) -> Row:
-    text, made = tried.rationale, tried.provenance
-    return (
-        seed_id, tried.level, tried.index, tried.try_index, text and text.reasoning,
-        text and str(text.answer), tried.similarity, "accepted" if tried.accepted else "rejected",
-        tried.reason, tried.raw, made.model, made.prompt, made.input_tokens, made.output_tokens,
-        made.cached_tokens, made.cost_usd, variant,
-    )  # fmt: skip
+def _unwritable(run: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"{run / 'tables'}: cannot write the tables: {error.strerror}")

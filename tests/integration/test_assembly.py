@@ -34,10 +34,11 @@ def make(
     ladders: list[tuple[Seed, Ladder]],
     partitions: int = 4,
     options: Config | None = None,
+    slices: int = 1,
     **more: Any,
 ) -> AssemblySummary:
     run.mkdir(exist_ok=True)
-    parts = write_run(run, ladders, partitions)
+    parts = write_run(run, ladders, partitions, slices)
     return assemble(run, options or config(), partitions, parts, NOTE, **more)
 
 
@@ -182,14 +183,14 @@ def test_row_groups_end_at_a_picture_and_shards_at_their_size(tmp_path: Path) ->
     assert len(set().union(*shown)) == 12
 
 
-def test_partitions_epochs_and_a_second_assembly_change_no_byte(tmp_path: Path) -> None:
+def test_partitions_slices_and_a_second_assembly_change_no_byte(tmp_path: Path) -> None:
     ladders = corpus(tmp_path, 40)
     make(tmp_path / "eight", ladders, 8)
-    make(tmp_path / "thirty-two", list(reversed(ladders)), 32)
-    make(tmp_path / "one", ladders, 1)
     first = contents(tmp_path / "eight")
-    assert contents(tmp_path / "thirty-two") == first
-    assert contents(tmp_path / "one") == first
+    for partitions, slices in ((32, 1), (1, 1), (1, 8), (2, 16)):
+        run = tmp_path / f"{partitions} with {slices}"
+        make(run, list(reversed(ladders)), partitions, slices=slices)
+        assert contents(run) == first
     make(tmp_path / "eight", ladders, 8)
     assert contents(tmp_path / "eight") == first
     make(tmp_path / "moved", ladders, 8, config(rng_seed=18))

@@ -16,7 +16,7 @@ from dfj_bootstrap.endpoints.gate import ALONE_S, Gate, whole_of
 from dfj_bootstrap.endpoints.patience import Broken, Throttled
 from dfj_bootstrap.endpoints.purse import Purse
 from dfj_bootstrap.endpoints.rate_headers import duration, pause_asked
-from dfj_bootstrap.errors import CallFailed, EndpointRejected
+from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
 from dfj_bootstrap.policy.allowance import Grant
 from dfj_bootstrap.policy.breaker import MANY, NEVER_UP_S, Breaker, answered, broke
 from tests.support.timers import ManualTimers, settled
@@ -140,17 +140,17 @@ async def test_a_smaller_grant_ends_no_call_and_lets_none_in() -> None:
     await caller.close()
 
 
-async def test_stopping_cancels_who_waits_and_lets_calls_in_flight_end() -> None:
+async def test_stopping_tells_who_waits_and_lets_calls_in_flight_end() -> None:
     caller = Caller(max_in_flight=1)
     caller.open()
     await caller.send("a", "b")
     caller.gate.stop_admission()
     await settled()
-    assert caller.tasks["b"].cancelled()
+    assert isinstance(caller.tasks["b"].exception(), Stopped)
     await caller.end("a")
-    assert not caller.tasks["a"].cancelled()
+    assert caller.tasks["a"].exception() is None
     await caller.send("c")
-    assert caller.tasks["c"].cancelled()
+    assert isinstance(caller.tasks["c"].exception(), Stopped)
 
 
 async def test_requests_per_minute_are_kept_smoothly_and_used_fully() -> None:

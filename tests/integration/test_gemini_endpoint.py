@@ -21,7 +21,7 @@ from dfj_bootstrap.config import THINKING_ROOM, GeminiModel, Prices
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Place
 from dfj_bootstrap.endpoints.gate import Gate
 from dfj_bootstrap.endpoints.gemini import GeminiEndpoint
-from dfj_bootstrap.errors import CallFailed, EndpointRejected
+from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
 from tests.support.gemini_server import REFUSALS, Behaviour, GeminiServer, Request
 from tests.support.ladders import make_picture
@@ -295,7 +295,7 @@ async def test_no_more_calls_are_in_flight_than_allowed() -> None:
 async def test_once_admission_is_stopped_nothing_more_is_sent() -> None:
     async with GeminiServer() as server, endpoint_to(server) as endpoint:
         endpoint.stop_admission()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(Stopped):
             await endpoint.complete(a_call())
         assert not server.requests
 

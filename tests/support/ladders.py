@@ -23,8 +23,8 @@ from dfj_bootstrap.domain.trajectory import (
     Round,
     Trajectory,
 )
-from dfj_bootstrap.policy.ordering import partition_of
-from dfj_bootstrap.storage.tables import write_part
+from dfj_bootstrap.policy.ordering import partition_of, slice_of
+from dfj_bootstrap.storage.tables import PartWriter
 
 ALL_FIVE = dict.fromkeys(LEVELS, 5)
 """Every level accepted, with five accepted paraphrases each."""
@@ -82,11 +82,25 @@ def _paraphrase(seed: Seed, level: int, index: int) -> Paraphrase:
     return Paraphrase(level, index, 0, text, 0.9, "")
 
 
-def write_run(run: Path, ladders: Iterable[tuple[Seed, Ladder]], partitions: int) -> dict[int, int]:
+def write_part(run: Path, partition: int, epoch: int, *slices: Iterable[tuple[Seed, Ladder]]) -> None:
+    """Write a whole part of the tables."""
+    part = PartWriter(run, partition, epoch, len(slices))
+    try:
+        for ladders in slices:
+            part.write(ladders)
+        part.finish()
+    finally:
+        part.discard()
+
+
+def write_run(
+    run: Path, ladders: Iterable[tuple[Seed, Ladder]], partitions: int, slices: int = 1
+) -> dict[int, int]:
     """Write the tables of a run; return partition → epoch, as assembly wants it."""
-    parts: dict[int, list[tuple[Seed, Ladder]]] = {}
+    parts: dict[int, list[list[tuple[Seed, Ladder]]]] = {}
     for seed, ladder in ladders:
-        parts.setdefault(partition_of(seed.id, partitions), []).append((seed, ladder))
+        own = parts.setdefault(partition_of(seed.id, partitions), [[] for _ in range(slices)])
+        own[slice_of(seed.id, partitions, slices)].append((seed, ladder))
     for partition, rows in parts.items():
-        write_part(run, partition, 1, rows)
+        write_part(run, partition, 1, *rows)
     return dict.fromkeys(sorted(parts), 1)

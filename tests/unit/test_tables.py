@@ -22,16 +22,18 @@ from dfj_bootstrap.domain.trajectory import (
     Round,
     Trajectory,
 )
+from dfj_bootstrap.storage.parts import PartRecord, read_part_records, write_part_record
+from dfj_bootstrap.storage.table_rows import TABLES
 from dfj_bootstrap.storage.tables import (
     ROWS_PER_GROUP,
-    TABLES,
-    drop_older_parts,
-    newest_parts,
+    PartWriter,
+    Slice,
+    drop_stale_parts,
     part_path,
-    read_part,
-    write_part,
+    read_table,
+    slices_of,
 )
-from tests.support.ladders import make_ladder, make_picture, make_seed
+from tests.support.ladders import make_ladder, make_picture, make_seed, write_part
 
 
 @pytest.fixture
@@ -42,9 +44,9 @@ def seed(tmp_path: Path) -> Seed:
 def test_every_table_has_its_rows_in_the_order_given(tmp_path: Path, seed: Seed) -> None:
     seeds = [replace(seed, id=name) for name in ("z", "a", "m")]
     write_part(tmp_path, 7, 3, [(s, make_ladder(s, {5: 2})) for s in seeds])
-    counts = {table: len(read_part(tmp_path, table, 7, 3)) for table in TABLES}
+    counts = {table: len(Slice(tmp_path, 7, 3).rows(table)) for table in TABLES}
     assert counts == {"seeds": 3, "rounds": 15, "trajectories": 15, "paraphrases": 6}
-    assert [row["seed_id"] for row in read_part(tmp_path, "seeds", 7, 3)] == ["z", "a", "m"]
+    assert [row["seed_id"] for row in Slice(tmp_path, 7, 3).rows("seeds")] == ["z", "a", "m"]
     assert part_path(tmp_path, "seeds", 7, 3).name == "part-0007-e0003.parquet"
 
 
@@ -65,7 +67,7 @@ def test_the_same_ladders_give_the_same_bytes(tmp_path: Path, seed: Seed) -> Non
 def test_a_seed_row_says_what_it_was_and_how_it_ended(tmp_path: Path, seed: Seed) -> None:
     seed = replace(seed, split=Split.TEST, ordinal=4)
     write_part(tmp_path, 0, 1, [(seed, make_ladder(seed, {1: 0, 5: 1}))])
-    (row,) = read_part(tmp_path, "seeds", 0, 1)
+    (row,) = Slice(tmp_path, 0, 1).rows("seeds")
     assert row["outcome"] == "incomplete"
     assert (row["split"], row["ordinal"], row["image"]) == ("test", 4, seed.image.name)
     assert (row["gold"], row["gold_origin"], row["gold_rating"]) == (seed.gold, "given", 5)
@@ -75,7 +77,7 @@ def test_a_seed_row_says_what_it_was_and_how_it_ended(tmp_path: Path, seed: Seed
 def test_a_written_gold_is_told_from_a_given_one(tmp_path: Path, seed: Seed) -> None:
     seed = replace(seed, gold=None)
     write_part(tmp_path, 0, 1, [(seed, make_ladder(seed, texts={5: "Written."}))])
-    (row,) = read_part(tmp_path, "seeds", 0, 1)
+    (row,) = Slice(tmp_path, 0, 1).rows("seeds")
     assert (row["gold"], row["gold_origin"]) == ("Written.", "written")
 
 
@@ -90,7 +92,7 @@ def test_a_round_sums_both_calls_and_says_why_it_was_not_enough(tmp_path: Path, 
     )
     accepted = Trajectory(Brief("s", 2), rounds, Accepted("fits"))
     write_part(tmp_path, 0, 1, [(seed, Ladder("s", (accepted,)))])
-    rows = read_part(tmp_path, "rounds", 0, 1)
+    rows = Slice(tmp_path, 0, 1).rows("rounds")
     assert [(row["accepted"], row["reason"]) for row in rows] == [
         (False, "off_level"), (False, "off_class"), (True, ""),
     ]  # fmt: skip
@@ -105,15 +107,15 @@ def test_rejected_and_failed_trajectories_keep_their_reason(tmp_path: Path, seed
         Trajectory(Brief("s", 2), (), Failed("timed out")),
     )
     write_part(tmp_path, 0, 1, [(seed, Ladder("s", trajectories))])
-    rejected, failed = read_part(tmp_path, "trajectories", 0, 1)
+    rejected, failed = Slice(tmp_path, 0, 1).rows("trajectories")
     assert (rejected["outcome"], rejected["reason"], rejected["raw"]) == (
         "rejected", "evaluator_unparsable", "I like it",
     )  # fmt: skip
     assert (rejected["rating"], rejected["text"], rejected["critique"]) == (None, None, None)
     assert (failed["outcome"], failed["reason"], failed["rounds"]) == ("failed", "timed out", 0)
-    (round_,) = read_part(tmp_path, "rounds", 0, 1)
+    (round_,) = Slice(tmp_path, 0, 1).rows("rounds")
     assert (round_["rating"], round_["feedback"], round_["reason"]) == (None, None, "evaluator_unparsable")
-    (row,) = read_part(tmp_path, "seeds", 0, 1)
+    (row,) = Slice(tmp_path, 0, 1).rows("seeds")
     assert (row["outcome"], row["failure"]) == ("failed", "timed out")
 
 
@@ -128,7 +130,7 @@ def test_variants_count_only_the_accepted_paraphrases_of_a_level(tmp_path: Path,
     )
     ladder = replace(make_ladder(seed, dict.fromkeys(LEVELS, 0)), paraphrases=tries)
     write_part(tmp_path, 0, 1, [(seed, ladder)])
-    rows = read_part(tmp_path, "paraphrases", 0, 1)
+    rows = Slice(tmp_path, 0, 1).rows("paraphrases")
     assert [(row["level"], row["index"], row["try"], row["variant"]) for row in rows] == [
         (4, 0, 0, None), (4, 0, 1, 0), (4, 1, 0, None), (4, 2, 0, 1), (5, 0, 0, 0),
     ]  # fmt: skip
@@ -136,21 +138,49 @@ def test_variants_count_only_the_accepted_paraphrases_of_a_level(tmp_path: Path,
     assert (rows[0]["text"], rows[0]["raw"]) == (None, "??")
 
 
-def test_a_part_counts_only_where_all_tables_are_there(tmp_path: Path, seed: Seed) -> None:
-    for epoch in (1, 2):
-        write_part(tmp_path, 3, epoch, [(seed, make_ladder(seed))])
-    write_part(tmp_path, 4, 1, [])
-    assert newest_parts(tmp_path) == {3: 2, 4: 1}
-    part_path(tmp_path, "rounds", 3, 2).unlink()
-    assert newest_parts(tmp_path) == {3: 1, 4: 1}
+def commit(run: Path, partition: int, epoch: int, seed: Seed) -> None:
+    write_part(run, partition, epoch, [(replace(seed, id=f"{partition}.{epoch}"), make_ladder(seed))])
+    write_part_record(run, partition, PartRecord(epoch, "basis", {"seeds.complete": epoch}))
 
 
-def test_older_parts_of_a_partition_are_dropped_and_no_others(tmp_path: Path) -> None:
-    for partition, epoch in ((3, 1), (3, 2), (3, 5), (4, 1)):
+def test_tables_and_records_are_read_of_one_epoch_whoever_writes_last(tmp_path: Path, seed: Seed) -> None:
+    commit(tmp_path, 3, 7, seed)
+    commit(tmp_path, 3, 5, seed)  # a worker that was given up wakes
+    commit(tmp_path, 4, 1, seed)
+    write_part(tmp_path, 4, 2, [(seed, make_ladder(seed))])  # killed before its commit
+    assert [row["seed_id"] for row in read_table(tmp_path, "seeds")] == ["3.7", "4.1"]
+    assert {p: record.epoch for p, record in read_part_records(tmp_path).items()} == {3: 7, 4: 1}
+
+
+def test_what_no_commit_needs_is_removed_and_nothing_else(tmp_path: Path, seed: Seed) -> None:
+    for partition, epoch in ((3, 1), (3, 5), (3, 6), (4, 1)):
         write_part(tmp_path, partition, epoch, [])
-    drop_older_parts(tmp_path, 3, 5)
-    names = sorted(path.name for path in (tmp_path / "tables" / "rounds").iterdir())
-    assert names == ["part-0003-e0005.parquet", "part-0004-e0001.parquet"]
+    folder = tmp_path / "tables" / "rounds"
+    for name in (".part-0004-e0002.parquet.0f3a.tmp", "part-notes.txt"):
+        (folder / name).touch()
+    drop_stale_parts(tmp_path, {3: 5, 4: 1})
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "part-0003-e0005.parquet", "part-0003-e0006.parquet", "part-0004-e0001.parquet", "part-notes.txt",
+    ]  # fmt: skip
+
+
+def test_slices_can_be_read_alone_also_those_without_rows(tmp_path: Path, seed: Seed) -> None:
+    names: list[list[str]] = [["a", "b"], [], ["c"], []]
+    write_part(
+        tmp_path, 0, 1, *([(replace(seed, id=n), make_ladder(seed, {5: 1})) for n in each] for each in names)
+    )
+    assert slices_of(tmp_path, 0, 1) == 4
+    for table in TABLES:
+        each = [Slice(tmp_path, 0, 1, number).rows(table) for number in range(4)]
+        assert [row for rows in each for row in rows] == Slice(tmp_path, 0, 1).rows(table)
+        assert [bool(rows) for rows in each] == [bool(n) for n in names]
+
+
+def test_a_part_that_is_not_finished_leaves_nothing(tmp_path: Path, seed: Seed) -> None:
+    part = PartWriter(tmp_path, 0, 1, 2)
+    part.write([(seed, make_ladder(seed))])
+    part.discard()
+    assert [path for path in (tmp_path / "tables").rglob("*") if path.is_file()] == []
 
 
 def test_an_error_among_the_ladders_leaves_no_part_behind(tmp_path: Path, seed: Seed) -> None:

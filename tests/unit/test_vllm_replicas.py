@@ -17,7 +17,7 @@ from dfj_bootstrap.endpoints.vllm import Router, ranking, replica_launch
 from dfj_bootstrap.endpoints.vllm_command import gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm_process import tail_of
 from dfj_bootstrap.engine.wiring import identity_of
-from dfj_bootstrap.errors import ConfigError, EndpointRejected
+from dfj_bootstrap.errors import ConfigError, EndpointRejected, Stopped
 
 
 class FakeReplica:
@@ -149,7 +149,7 @@ async def test_a_run_that_stops_keeps_nobody_waiting_for_a_server() -> None:
     waiting = asyncio.create_task(router.seat_of("a"))
     await made[0].asked.wait()
     router.stop()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(Stopped):
         await waiting
     await router.aclose()
     assert all(each.closed for each in made)

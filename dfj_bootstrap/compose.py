@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import shutil
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
 from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
-from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, imbalance
+from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, damaged_lines, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
 from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
 from dfj_bootstrap.policy.splitting import split_of
@@ -33,6 +34,8 @@ from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_m
 from dfj_bootstrap.storage.parts import PartRecord, read_part_records
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
 from dfj_bootstrap.storage.tables import drop_stale_parts
+
+_LOG = logging.getLogger(__name__)
 
 _FOLDER_TROUBLE = (
     errno.ENOSPC,
@@ -240,6 +243,7 @@ class _Start:
                 books.reset(partition)
             else:
                 books.add(partition, delta)
+                _tell_damage(self._run, delta)
             self._display.changed()
             snapshot.changed()
 
@@ -269,6 +273,13 @@ class _Start:
         self._display.phase("assembling")
         summary = assemble(self._run, self._config, plan.partitions, epochs, note)
         return {"basis": basis, **_plain(asdict(summary))}, True
+
+
+def _tell_damage(run: Path, delta: Tally) -> None:
+    for place in damaged_lines(delta):
+        _LOG.warning(
+            "%s can't be read: if it was an answer, it is asked and paid again", run / "journal" / place
+        )
 
 
 def _lasting(record: PartRecord) -> Tally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfj_bootstrap.domain.rationale import LEVELS
+from dfj_bootstrap.engine.tally import damaged_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def book_lines(books: Mapping[str, Any], tally: Mapping[str, float]) -> list[str
             f"gold         {int(tally['gold_low'])} gold rationales were rated below 5: "
             "gold_low in tables/trajectories"
         )
-    return lines + _call_lines(books) + _cost_lines(books.get("costs", {})) + _refusal_lines(books)
+    lines += _call_lines(books) + _cost_lines(books.get("costs", {})) + _refusal_lines(books)
+    return lines + _damage_lines(damaged_lines(tally))
 
 
 def _level_lines(tally: Mapping[str, float]) -> list[str]:
@@ -96,6 +98,14 @@ def _refused(level: str, labels: Mapping[str, int]) -> str:
     what = "ratings" if level == "any" else f"of level {level}"
     listed = ", ".join(f"{n} {label}" for label, n in labels.items())
     return f"{sum(labels.values())} {what} ({listed})"
+
+
+def _damage_lines(places: Sequence[str]) -> list[str]:
+    """Damage of the journal: what it cost, and where a person may look at it."""
+    if not places:
+        return []
+    shown = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+    return [f"journal      {len(places)} damaged lines, whose answers were asked again: {shown}"]
 
 
 def money(usd: float) -> str:

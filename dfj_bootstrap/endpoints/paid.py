@@ -85,8 +85,11 @@ class PaidEndpoint(ABC, Generic[D, P]):
 
     async def _attempt(self, call: Call) -> Reply:
         """One attempt in one slot; a server that refuses a detail of our dialect is asked again at once."""
-        url = await self._pictures.data_url(call.image) if call.image and IMAGE in call.parts else None
+        image = call.image if IMAGE in call.parts else None
+        if image:
+            await self._pictures.prepare(image)
         async with self._gate.admitted(call) as permit:
+            url = await self._pictures.data_url(image) if image else None  # now: who waits holds no picture
             while True:
                 dialect = self._dialect
                 answer = await self._ask(call, dialect, url)

@@ -24,7 +24,7 @@ from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Ladder, Paraphrase, Trajectory
 from dfj_bootstrap.engine.endings import in_thread
 from dfj_bootstrap.engine.samples import samples_of, start_over
-from dfj_bootstrap.engine.tally import Tally, tally_paraphrase, tally_seed, tally_trajectory
+from dfj_bootstrap.engine.tally import DAMAGED, Tally, tally_paraphrase, tally_seed, tally_trajectory
 from dfj_bootstrap.engine.wiring import Cast, recipe_of
 from dfj_bootstrap.policy.ordering import SEEDS_PER_SLICE
 from dfj_bootstrap.stages.ladder import build_ladder
@@ -125,7 +125,7 @@ class Partition:
             RunError: the run can't go on.
         """
         self._counts.all(self._journal.contents.sums)
-        self._counts.all({f"damaged.{place}": 1 for place in self._journal.contents.damaged})
+        self._counts.all({f"{DAMAGED}{place}": 1 for place in self._journal.contents.damaged})
         slices = await in_thread(Slices, self._job.run, self._number, partitions)
         part = PartWriter(self._job.run, self._number, self._journal.epoch, len(slices))
         try:

@@ -6,6 +6,7 @@ A tally is a plain counter with keys such as ``seeds.complete``, ``level.3.rejec
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from dfj_bootstrap.domain.rationale import LEVELS
@@ -16,6 +17,9 @@ Tally: TypeAlias = Counter[str]
 
 SEED_OUTCOMES = ("complete", "incomplete", "failed")
 TRAJECTORY_OUTCOMES = ("accepted", "rejected", "failed")
+
+DAMAGED = "damaged."
+"""Before the place of a journal's line that could not be read."""
 
 OF_ONE_START = ("calls.replayed", "calls.failed", "calls.stopped")
 """Counts that say something of one start only, not of the run's whole life."""
@@ -90,6 +94,11 @@ def refusals(tally: Tally) -> dict[str, dict[str, dict[str, int]]]:
             model, level, label = named.rsplit(".", 2)  # a model's name may hold dots
             found.setdefault(model, {}).setdefault(level, {})[label] = int(tally[key])
     return found
+
+
+def damaged_lines(tally: Mapping[str, float]) -> list[str]:
+    """Where lines of the journal could not be read, as ``part-0003/epoch-000001.jsonl line 17``."""
+    return sorted(key.removeprefix(DAMAGED) for key in tally if key.startswith(DAMAGED) and tally[key])
 
 
 def imbalance(tally: Tally, recorded: Tally, total: int) -> str:

@@ -138,6 +138,11 @@ def shown_bytes(ref: ImageRef, limits: PixelLimits) -> tuple[bytes, str]:
     return _upright(data, "JPEG", size, quality=95, subsampling=0), ".jpg"
 
 
+def is_shown_as_it_is(ref: ImageRef, limits: PixelLimits) -> bool:
+    """Whether a model is shown the file's own bytes, so that nothing has to be decoded for it."""
+    return ref.verbatim and shown_size(ref.width, ref.height, limits) == (ref.width, ref.height)
+
+
 def _checked(ref: ImageRef) -> bytes:
     """The file's bytes, which must be those that the seeds were read with."""
     try:

@@ -204,7 +204,11 @@ class Journal:
         try:
             os.fsync(self._own.fileno())
         except OSError as error:
-            raise self._given_up(error) from error
+            self._failure = (
+                f"{self._own.name}: the disk has not kept what was written ({error.strerror}); "
+                "look after it, then run again: what it lost is asked again"
+            )
+            raise RunFolderError(self._failure) from error
 
     def close(self) -> None:
         """Leave the sums, sync and close; the journal can't be used any more.
@@ -242,12 +246,7 @@ class Journal:
             self._own.truncate(self._end)
             self._own.seek(self._end)
         except OSError as error:
-            self._given_up(error)
-
-    def _given_up(self, error: OSError) -> RunFolderError:
-        told = _unwritable(Path(self._own.name), error)
-        self._failure = str(told)
-        return told
+            self._failure = str(_unwritable(Path(self._own.name), error))
 
     def _check(self) -> None:
         if self._failure:

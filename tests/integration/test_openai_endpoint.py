@@ -149,6 +149,33 @@ async def test_a_picture_is_encoded_once_for_many_calls_and_forgotten_in_the_end
     assert await pictures.data_url(images[0]) is not first[0]
 
 
+class CountedPictures(Pictures):
+    """Notes whose data URL was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(PixelLimits())
+        self.asked: list[str] = []
+
+    async def data_url(self, ref: ImageRef) -> str:
+        self.asked.append(ref.name)
+        return await super().data_url(ref)
+
+
+async def test_the_picture_of_a_call_is_read_when_its_turn_comes(tmp_path: Path) -> None:
+    images = [make_picture(tmp_path, number) for number in range(5)]
+    behaviour = Behaviour(script={1: "hang"})
+    async with ModelServer(behaviour) as server, endpoint_to(server, in_flight=1) as endpoint:
+        endpoint._pictures = pictures = CountedPictures()
+        calls = [
+            asyncio.create_task(endpoint.complete(a_call(parts=(IMAGE,), image=image))) for image in images
+        ]
+        await server.first_request.wait()
+        assert len(pictures.asked) == 1
+        calls[0].cancel()
+        await asyncio.wait(calls)
+    assert len(pictures.asked) == len(images)
+
+
 @pytest.mark.parametrize("fault", ["500", "503", "drop", "garbage_body"])
 async def test_a_passing_fault_is_tried_again(fault: str) -> None:
     waits = Waits()

@@ -116,6 +116,27 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
     assert scaled.size == shown_size(300, 200, PixelLimits(MIN_PIXELS, 20_000)) != (300, 200)
 
 
+async def test_a_scaled_picture_is_made_before_its_turn_and_only_once(tmp_path: Path) -> None:
+    refs = [picture(tmp_path, f"{name}.png", (1400, 1000 + 28 * n)) for n, name in enumerate("ab")]
+    pictures = Pictures(PUBLISHED, most_characters=1)
+    for ref in refs:
+        await pictures.prepare(ref)
+        (tmp_path / ref.name).unlink()
+    for ref in (*refs, *refs):
+        url = await pictures.data_url(ref)
+        scaled = Image.open(BytesIO(base64.b64decode(url.split(",")[1])))
+        assert scaled.size == shown_size(ref.width, ref.height, PUBLISHED)
+
+
+async def test_the_file_of_scaled_pictures_does_not_grow_without_end(tmp_path: Path) -> None:
+    refs = [picture(tmp_path, f"{n}.png", (1400, 1000 + 28 * n)) for n in range(3)]
+    wanted = [shown_bytes(ref, PUBLISHED)[0] for ref in refs]
+    pictures = Pictures(PUBLISHED, most_characters=1, most_bytes=max(map(len, wanted)))
+    for ref, data in [*zip(refs, wanted, strict=True)] * 2:
+        url = await pictures.data_url(ref)
+        assert base64.b64decode(url.split(",")[1]) == data
+
+
 @pytest.mark.parametrize("wrong", [{"max_pixels": 783}, {"max_pixels": 1000, "min_pixels": 2000}])
 def test_limits_that_no_picture_can_meet_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="pixels"):

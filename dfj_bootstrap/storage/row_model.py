@@ -24,6 +24,7 @@ from pydantic import (
 
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, GRID, Annotation, Box, Split
+from dfj_bootstrap.domain.texts import says_something
 
 GOLD_CHARACTERS = 10_000
 TEXT_CHARACTERS = 2_000
@@ -87,6 +88,8 @@ def _said(value: Any, info: ValidationInfo) -> Any:
     text = _text(value, info)
     if text == "":
         raise ValueError("is blank")
+    if isinstance(text, str) and not says_something(text):
+        raise ValueError(f"{shown(text)} holds no letter or digit that a reader could see")
     return text
 
 

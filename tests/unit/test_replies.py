@@ -31,30 +31,24 @@ CORPUS = [
 GOOD = [row for row in CORPUS if "why" not in row]
 BAD = [row for row in CORPUS if "why" in row]
 TEXT = st.text().map(clean).filter(says_something)
-OPENINGS = [
-    "<think>",
-    "<thought>",
-    "<|channel|>analysis<|message|>",
-    "[THINK]",
-    "\u25c1think\u25b7",
-    "<unused94>",
-]
-CLOSINGS = [
-    "</think>", "</Thinking >", "</thought>", "</reflection>", "</seed:think>", "[/THINK]", "\u25c1/think\u25b7",
-    "<unused95>", "<|end_of_thought|>", "<|END_THINKING|><|START_RESPONSE|>", "<channel|>", "<|/think|>",
-    "<|end|><|start|>assistant<|channel|>final<|message|>", "assistantfinal", "\nHere is my response:\n",
+PAIRS = [
+    ("<think>", "</think>"), ("<thinking>", "</Thinking >"), ("<thought>", "</thought>"), ("[THINK]", "[/THINK]"),
+    ("<reflection>", "</reflection>"), ("<seed:think>", "</seed:think>"), ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<unused94>", "<unused95>"), ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|think|>", "<|/think|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"), ("<|channel>thought", "<channel|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysis", "assistantfinal"), ("Here is my thought process:", "\nHere is my response:\n"),
 ]  # fmt: skip
-MARKED = st.lists(st.sampled_from([*OPENINGS, *CLOSINGS, "<answer>", "{", '"', "red"]), max_size=6).map(
-    "".join
-)
+MARKED = st.lists(
+    st.sampled_from([mark for pair in PAIRS for mark in pair] + ["<answer>", "{", '"', "red"]), max_size=6
+).map("".join)
 ANY = st.text(st.characters(codec=None), max_size=200)
-FRAGMENTS = st.lists(
-    st.sampled_from(
-        ["<reasoning>", "</reasoning>", "<answer>", "</answer>", "<feedback>", "</feedback>", "<score>", "4",
-         "</score>", "fake", "{", "}", '"', ":", ",", "[", "\\", "```",
-         '{"reasoning": "a", "answer": "fake"}', "\n", "\ud800", "\0", "<think>", "</think>", "9" * 5000]
-    )
-).map("".join)  # fmt: skip
+PIECES = [
+    "<reasoning>", "</reasoning>", "<answer>", "</answer>", "<feedback>", "</feedback>", "<score>", "4",
+    "</score>", "fake", "{", "}", '"', ":", ",", "[", "\\", "```",
+    '{"reasoning": "a", "answer": "fake"}', "\n", "\ud800", "\0", "9" * 5000,
+]  # fmt: skip
+FRAGMENTS = st.lists(st.sampled_from([*PIECES, "<think>", "</think>"])).map("".join)
 
 
 @pytest.mark.parametrize("row", GOOD, ids=[row["name"] for row in GOOD])
@@ -107,17 +101,19 @@ def test_a_tagged_reply_reads_back_whatever_the_text(reasoning: str, answer: Lab
 
 
 @given(
-    draft=st.one_of(ANY, FRAGMENTS, MARKED, st.lists(st.one_of(FRAGMENTS, MARKED)).map("".join)),
-    closing=st.sampled_from(CLOSINGS),
+    draft=st.one_of(ANY, st.lists(st.one_of(ANY, st.sampled_from(["<>", "</>", *PIECES]))).map("".join)),
+    marks=st.sampled_from(PAIRS),
     text=MARKED.map("The cup is {}.".format),
     answer=st.sampled_from(Label),
 )
-@example('{"reasoning": "draft', "</think>", "It holds </reasoning> and </answer>.", Label.FAKE)
-@example("<reasoning>draft <answer>", "</think>", "It holds </reasoning> and </answer>.", Label.FAKE)
-@example('{"a":' * 200, "</think>", "red", Label.REAL)
+@example('{"reasoning": "draft', PAIRS[0], "It holds </reasoning> and </answer>.", Label.FAKE)
+@example("<reasoning>draft <answer>", PAIRS[0], "It holds </reasoning> and </answer>.", Label.FAKE)
+@example('{"a":' * 200, PAIRS[0], "red", Label.REAL)
 def test_whatever_was_thought_the_answer_is_what_stands_last(
-    draft: str, closing: str, text: str, answer: Label
+    draft: str, marks: tuple[str, str], text: str, answer: Label
 ) -> None:
+    opening, closing = marks
+    draft = draft.replace("<>", opening).replace("</>", closing)
     given_json = json.dumps({"reasoning": text, "answer": answer})
     for reply in (given_json, f"```json\n{given_json}\n```", f"<answer>{given_json}</answer>"):
         assert read_rationale(draft + closing + reply) == (text, answer)

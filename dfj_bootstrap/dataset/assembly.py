@@ -240,8 +240,8 @@ class _Builder:
         pointwise, pairwise, self.books[split] = records
         picture = dataset_bytes(seed.image)
         meant = Meant(wordings(seed, split, options), {level.level: level.critique for level in seed.levels})
-        for dataset, made in zip(DATASETS, (pointwise, pairwise), strict=True):
-            rows = [as_row(record) for record in made]
+        made = [[*map(as_row, pointwise)], [*map(as_row, pairwise)]]
+        for dataset, rows in zip(DATASETS, made, strict=True):
             for row in rows:
                 self.reader.check(row, meant)
             self.writers[dataset, split].add(picture, rows)

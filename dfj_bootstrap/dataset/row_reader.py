@@ -1,8 +1,8 @@
 """Reads every row of the dataset back, strictly, and sees that it says what was meant.
 
-It shares no code with what writes the rows: it knows the published form (``docs/data-format.md``) and the judge's
-prompts, and takes nothing else for granted. Texts must come back letter for letter; only brackets may have
-become others, since tags in texts are defused.
+It shares no code with what writes the rows: it knows the published form (``docs/data-format.md``) and the
+judge's prompts, and takes nothing else for granted. Texts must come back letter for letter; only brackets may
+have become others, since tags in texts are defused.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def _turns(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _meant(row: Mapping[str, Any], level: int, meant: Meant) -> Rationale:
-    return meant.texts[level][row["paraphrase"]]
+    variant: int = row["paraphrase"]
+    return meant.texts[level][variant]
 
 
 def _check_user(

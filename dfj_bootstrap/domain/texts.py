@@ -59,7 +59,7 @@ def defuse(text: str) -> str:
 
     ``<x>`` becomes ``[x]``; where square brackets are special themselves they become round: ``(INST)``.
     """
-    if not any(bracket in text for bracket in _BRACKETS):  # most texts: four looks are quicker than one search
+    if not any(bracket in text for bracket in _BRACKETS):  # most texts, and quicker than a search
         return text
     while (harmless := _HARMFUL.sub(_in_other_brackets, text)) != text:
         text = harmless

@@ -115,7 +115,7 @@ def _pieces(text: str, names: Sequence[str], cut_off: bool) -> Iterator[_Piece]:
 def _field(
     text: str, tag: re.Match[str], names: Sequence[str], objects: Sequence[_Piece], cut_off: bool
 ) -> _Piece | None:
-    """What a tag holds; without its closing tag up to the next field; ``None`` where it only wraps an object."""
+    """What a tag holds, up to the next field if it isn't closed; ``None`` where it only wraps an object."""
     name, start = tag[1].lower(), tag.end()
     end, after = _content(text, name, start, names)
     for following in objects:
@@ -173,7 +173,7 @@ _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_keyed)
 
 
 def _spans(text: str, names: Sequence[str]) -> list[Span]:
-    """Where markers of thinking are a field's text: in complete objects, and in closed fields without another."""
+    """Where markers of thinking are a field's text: in whole objects and in closed fields without another."""
     objects = [(piece.start, piece.end) for piece in _objects(text, names)]
     any_of = "|".join(names)
     closed = re.compile(f"<({any_of})>(?:(?!<(?:{any_of})>).)*?</\\1>", re.IGNORECASE | re.DOTALL)

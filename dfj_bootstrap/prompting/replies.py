@@ -1,7 +1,7 @@
 """A reply's fields → values: strict about what is said. How a reply may be wrapped, ``forms`` knows.
 
-Whatever can't be read raises ``Unreadable``, whose words can be told to the model. A rating that can't be read
-is never a rating, and a text in which nothing can be seen is no text.
+Whatever can't be read raises ``Unreadable``, whose words can be told to the model. A rating that can't be
+read is never a rating, and a text in which nothing can be seen is no text.
 """
 
 from __future__ import annotations

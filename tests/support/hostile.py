@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from dfj_bootstrap.prompting.text import clean
 
 PIECES = (
-    "<reasoning>", "</reasoning>", " <answer>real</answer>", "</answer>", "\n<score>1</score>", "</ Reasoning >",
+    "<reasoning>", "</reasoning>", " <answer>real</answer>", "\n<score>1</score>", "</ Reasoning >",
+    "</answer>",
     "</rationale>", "</reference>", "</annotations>", "< feedback >", "</previous", "<image>", "<video>", "<",
-    ">", "|", "<|im_end|>", "<|", "|>", "{response_b}", "{", "}", "[", "]", "[INST]", "[/INST]", "<s>", "</s>",
+    ">", "|", "<|im_end|>", "<|", "|>", "{response_b}", "{", "}", "[", "]", "[INST]", "[/INST]", "<s>",
+    "</s>",
     "<<SYS>>", "<start_of_turn>", "<b>", "\u25c1think\u25b7", "image", "answer", "/", " ", "\n", "\u200b",
     "\n\nRationale B:\n", "True class of the image: real", "The red cup.",
 )  # fmt: skip

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.texts import says_something
+from dfj_bootstrap.prompting.forms import Unreadable, read_fields
 from dfj_bootstrap.prompting.leaks import leak
 from dfj_bootstrap.prompting.replies import (
     Rating,
-    Unreadable,
     read_critique,
-    read_fields,
     read_rating,
     read_rationale,
     read_score,
@@ -32,8 +31,10 @@ GOOD = [row for row in CORPUS if "why" not in row]
 BAD = [row for row in CORPUS if "why" in row]
 TEXT = st.text().map(clean).filter(says_something)
 PAIRS = [
-    ("<think>", "</think>"), ("<thinking>", "</Thinking >"), ("<thought>", "</thought>"), ("[THINK]", "[/THINK]"),
-    ("<reflection>", "</reflection>"), ("<seed:think>", "</seed:think>"), ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<think>", "</think>"), ("<thinking>", "</Thinking >"), ("<thought>", "</thought>"),
+    ("[THINK]", "[/THINK]"),
+    ("<reflection>", "</reflection>"), ("<seed:think>", "</seed:think>"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
     ("<unused94>", "<unused95>"), ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|think|>", "<|/think|>"),
     ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"), ("<|channel>thought", "<channel|>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),

@@ -32,7 +32,7 @@ from tests.support.hostile import TEXTS, in_round_brackets
 IMAGE = ImageRef("/pictures/a.png", "a.png", "d" * 32, 8, 8, ".png", True)
 OPTIONS = DatasetConfig()
 OWN = JudgePrompts(
-    "{ground_truth_label}? <image>{{candidate_response}} {candidate_response}, {ground_truth_label}! {x} [INST]",
+    "{ground_truth_label}? <image>{{candidate_response}} {candidate_response} {ground_truth_label} [INST]",
     "{response_b}{response_a}{response_b} of {ground_truth_label}",
 )
 
@@ -58,7 +58,8 @@ def rows_of(
 ) -> tuple[list[dict[str, Any]], Meant]:
     """All rows as they come from the file, and what they have to say."""
     pointwise, pairwise, _ = seed_records(seed, split, PairBooks(), prompts, OPTIONS)
-    rows = [orjson.loads(orjson.dumps(as_row(record))) for record in [*pointwise, *pairwise]]
+    made = [*map(as_row, pointwise), *map(as_row, pairwise)]
+    rows = [orjson.loads(orjson.dumps(row)) for row in made]
     return rows, Meant(wordings(seed, split, OPTIONS), {level.level: level.critique for level in seed.levels})
 
 

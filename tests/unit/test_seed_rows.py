@@ -254,6 +254,9 @@ def test_rows_after_an_endless_line_are_read_with_their_right_numbers(tmp_path: 
         ({"image": None}, "image", "must be text, not null"),
         ({"image": "a\ud800.png"}, "image", "halves of characters"),
         ({"gold_rationale": "\x00\x07"}, "gold_rationale", "is blank"),
+        ({"gold_rationale": "\u200b\u2060"}, "gold_rationale", "no letter or digit that a reader could see"),
+        ({"gold_rationale": "\u3164 ..."}, "gold_rationale", '"\\u3164 ..." holds no letter or digit'),
+        ({"annotations": [{"text": "\u2800"}]}, "annotations.0.text", "holds no letter or digit"),
         (
             {"gold_rationale": None, "annotations": []},
             "gold_rationale",

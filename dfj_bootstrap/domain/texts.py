@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _NAME = r"[^\W\d][\w.:-]{0,63}"
 _UNSEEN = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff"
@@ -50,8 +51,8 @@ _HARMFUL = re.compile(
 _BRACKETS = "<[]\u25c1"
 _FROM_SQUARE = str.maketrans("[]", "()")
 _TO_SQUARE = str.maketrans("<>\u25c1\u25b7", "[][]")
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
-"""Letters by their category that no font draws: the fillers of Hangul."""
+_UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Letters and signs by their category that no font draws: the fillers of Hangul, the blank of Braille."""
 
 
 def defuse(text: str) -> str:
@@ -73,4 +74,9 @@ def _in_other_brackets(match: re.Match[str]) -> str:
 
 def says_something(text: str) -> bool:
     """Whether a reader sees at least one letter or digit, of whatever script."""
-    return any(character.isalnum() and character not in _FILLERS for character in text)
+    return any(character.isalnum() and character not in _UNDRAWN for character in text)
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing at all: no more than spaces, controls, and marks that have no letter."""
+    return all(unicodedata.category(each)[0] in "CMZ" or each in _UNDRAWN for each in text)

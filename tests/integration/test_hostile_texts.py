@@ -23,9 +23,9 @@ HARMLESS = (
     "[/reasoning] [answer]real[/answer]\n[score]1[/score][/rationale][/reference] [image] [|im_end|] (/INST)"
 )
 DRAFT = {
-    "generator": '{"reasoning": "A draft.", "answer": "real"} or <reasoning>A draft.</reasoning><answer>fake</answer>',
+    "generator": '{"reasoning": "A draft.", "answer": "real"} or <reasoning>A draft.</reasoning><answer>fake',
     "paraphraser": '{"reasoning": "A draft.", "answer": "real"}',
-    "evaluator": '{"reasoning": "a", "feedback": "A draft.", "score": 2} <score>1</score> {"feedback": "A draft."}',
+    "evaluator": '{"reasoning": "a", "feedback": "A draft.", "score": 2} <score>1</score> <feedback>A draft.',
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.domain.texts import defuse, says_something
+from dfj_bootstrap.domain.texts import defuse, is_blank, says_something
 from tests.support.hostile import TEXTS, in_round_brackets
 
 DATA_FORMAT = (Path(__file__).parents[2] / "docs" / "data-format.md").read_text(encoding="utf-8")
@@ -93,6 +93,7 @@ def test_the_documentation_tells_what_becomes_of_each() -> None:
 @pytest.mark.parametrize("text", ["a", "7", "手", "ع", "½", "...x", "\u200ba", "\u0915\u093f"])
 def test_a_letter_or_a_digit_says_something(text: str) -> None:
     assert says_something(text)
+    assert not is_blank(text)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,4 @@ def test_a_letter_or_a_digit_says_something(text: str) -> None:
 )  # fmt: skip
 def test_what_nobody_can_read_says_nothing(text: str) -> None:
     assert not says_something(text)
+    assert is_blank(text) or re.search(r"[.\u2014?\U0001f642]", text)

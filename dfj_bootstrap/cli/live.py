@@ -21,7 +21,8 @@ from dfj_bootstrap.endpoints.prices import with_prices
 from dfj_bootstrap.engine.allowances import Grants
 from dfj_bootstrap.engine.wiring import limits_of, open_backends
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
-from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, Unreadable, read_rationale
+from dfj_bootstrap.prompting.forms import Unreadable
+from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
 from dfj_bootstrap.storage.images import open_image
 
 _QUESTION = 'This is a test of the connection. Reply with the reasoning "OK" and the answer "real".'

@@ -6,6 +6,7 @@ Invariants:
 - It streams: one slice's rows and one row group are in memory.
 - A reader sees the old ``dfj-meta`` or the new one, whole; a kill in between is mended by the next start.
 - Every seed in the tables is either in the dataset or counted under the reason why not.
+- Every row was read back by ``row_reader`` before the dataset takes its place.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from dfj_bootstrap.dataset.records import (
     picture_name,
     seed_records,
     shipped_prompts,
+    wordings,
 )
+from dfj_bootstrap.dataset.row_reader import Meant, RowReader, compare_files
 from dfj_bootstrap.dataset.shards import DATASETS, SHARD_BYTES, SplitWriter, sync_tree
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, Label, Rationale
 from dfj_bootstrap.domain.seed import ImageRef, Split
@@ -93,6 +96,7 @@ def assemble(
     Raises:
         RunFolderError: the folder can't be written or the disk is full.
         SeedsError: a picture is gone or has changed.
+        RunError: a row does not read back as it was meant; nothing is published.
     """
     recover(run)
     new = run / ".dfj-meta.new"
@@ -104,6 +108,7 @@ def assemble(
                 builder.add(seed)
                 if on_progress:
                     on_progress(done)
+        builder.compare_files()
         summary = builder.finish(backend_note)
         sync_tree(new)
         _swap(run, new)
@@ -200,6 +205,10 @@ class _Builder:
     left_out: Counter[str] = field(default_factory=Counter)
     writers: dict[tuple[str, Split], SplitWriter] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
+    reader: RowReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = RowReader(self.prompts.pointwise, self.prompts.pairwise)
 
     def __enter__(self) -> _Builder:
         for dataset in DATASETS:
@@ -231,8 +240,12 @@ class _Builder:
         records = seed_records(seed, split, self.books[split], self.prompts, options)
         pointwise, pairwise, self.books[split] = records
         picture = dataset_bytes(seed.image)
-        self.writers["pointwise", split].add(picture, [as_row(record) for record in pointwise])
-        self.writers["pairwise", split].add(picture, [as_row(record) for record in pairwise])
+        meant = Meant(wordings(seed, split, options), {level.level: level.critique for level in seed.levels})
+        made = [[*map(as_row, pointwise)], [*map(as_row, pairwise)]]
+        for dataset, rows in zip(DATASETS, made, strict=True):
+            for row in rows:
+                self.reader.check(row, meant)
+            self.writers[dataset, split].add(picture, rows)
         self.facts.count(split, seed.label, seed.source, seed.licence)
         for level in seed.levels:
             self.facts.count_makers(seed.label, level.makers)
@@ -250,6 +263,11 @@ class _Builder:
         name = picture_name(seed.image, self.config.dataset.rng_seed)
         # On disk rather than in memory, which must not grow with the corpus.
         return IMAGE_IN_OTHER_SPLIT if (self._images(other) / name).exists() else ""
+
+    def compare_files(self) -> None:
+        """See that both forms of each split, once closed, hold the same rows."""
+        for dataset, split in self.writers:
+            compare_files(self._folder(dataset), split)
 
     def finish(self, backend_note: str) -> AssemblySummary:
         """Write the cards, once all writers are closed."""

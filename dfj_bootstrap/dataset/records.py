@@ -2,15 +2,14 @@
 
 Invariants:
 
-- A user turn has exactly one ``<image>``; texts can't add another, nor any chat special.
+- A user turn has exactly one ``<image>``; texts can't add another, nor any tag or special token.
 - Substitution is one pass over the prompt: whatever a text holds, braces included, stands as it is.
 - Rows come in the order of their ids, which are hashes: the order tells nothing of level or side.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from dfj_bootstrap.config import DatasetConfig
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.record import Pair, PairwiseRecord, PointwiseRecord
 from dfj_bootstrap.domain.seed import ImageRef, Split
+from dfj_bootstrap.domain.texts import defuse
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.ordering import hash64
 from dfj_bootstrap.policy.pairing import PairBooks, choose_pairs
@@ -26,9 +26,6 @@ from dfj_bootstrap.prompting.templates import fill, load_prompt, placeholders
 
 IMAGE_TAG = "<image>"
 """Stands for the picture in a user turn."""
-
-_MEDIA = re.compile(r"<(image|video|audio|bbox|ref-object)>")
-_SPECIAL = re.compile(r"<\|([^<>]{1,64})\|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,46 +95,38 @@ def user_turn(template: str, values: Mapping[str, str]) -> str:
     return filled if IMAGE_TAG in template else IMAGE_TAG + filled
 
 
-def defuse(text: str) -> str:
-    """Make media tags and chat specials harmless, visibly: ``[image]`` and ``[|x|]`` for ``<|x|>``."""
-    if "<" not in text:
-        return text
-    text = _MEDIA.sub(r"[\1]", text)
-    while (harmless := _SPECIAL.sub(r"[|\1|]", text)) != text:
-        text = harmless
-    return text
-
-
 def picture_name(image: ImageRef, rng_seed: int) -> str:
     """The picture's file name in the dataset: opaque, the same wherever the picture is used."""
     return f"{hash64('picture', rng_seed, image.digest):016x}{image.suffix}"
+
+
+def wordings(seed: GradedSeed, split: Split, options: DatasetConfig) -> dict[int, tuple[Rationale, ...]]:
+    """Level → the texts that stand for it in this split, by their place among the variants."""
+    return {
+        graded.level: variants(
+            graded.original, graded.paraphrases, split, test_variants=options.test_variants
+        )
+        for graded in seed.levels
+    }
 
 
 def seed_records(
     seed: GradedSeed, split: Split, books: PairBooks, prompts: JudgePrompts, options: DatasetConfig
 ) -> tuple[list[PointwiseRecord], list[PairwiseRecord], PairBooks]:
     """All rows of one seed, and the books of its split after it."""
-    wordings = {
-        graded.level: [
-            Rationale(defuse(text.reasoning), text.answer).tagged()
-            for text in variants(
-                graded.original, graded.paraphrases, split, test_variants=options.test_variants
-            )
-        ]
-        for graded in seed.levels
-    }
+    texts = wordings(seed, split, options)
     pairs, books = choose_pairs(
         seed.seed_id,
-        {level: len(texts) for level, texts in wordings.items()},
+        {level: len(of_level) for level, of_level in texts.items()},
         books,
         fraction=options.pair_fraction if split is Split.TRAIN else 1.0,
         rng_seed=options.rng_seed,
     )
-    scribe = _Scribe(seed, picture_name(seed.image, options.rng_seed), prompts, wordings, options.rng_seed)
+    scribe = _Scribe(seed, picture_name(seed.image, options.rng_seed), prompts, texts, options.rng_seed)
     pointwise = [
         scribe.pointwise(graded, variant)
         for graded in seed.levels
-        for variant in range(len(wordings[graded.level]))
+        for variant in range(len(texts[graded.level]))
     ]
     pairwise = [scribe.pairwise(pair) for pair in pairs]
     return sorted(pointwise, key=lambda r: r.id), sorted(pairwise, key=lambda r: r.id), books
@@ -150,14 +139,14 @@ class _Scribe:
     seed: GradedSeed
     image: str
     prompts: JudgePrompts
-    wordings: Mapping[int, list[str]]
+    wordings: Mapping[int, Sequence[Rationale]]
     rng_seed: int
 
     def pointwise(self, graded: GradedLevel, variant: int) -> PointwiseRecord:
         """One wording of one level, with the level as its score."""
         seed = self.seed
         candidate = self.wordings[graded.level][variant]
-        values = {"ground_truth_label": str(seed.label), "candidate_response": candidate}
+        values = {"ground_truth_label": str(seed.label), "candidate_response": candidate.tagged()}
         return PointwiseRecord(
             id=self._id("pointwise", graded.level, variant),
             seed_id=seed.seed_id,
@@ -174,8 +163,8 @@ class _Scribe:
         seed = self.seed
         values = {
             "ground_truth_label": str(seed.label),
-            "response_a": self.wordings[pair.level_a][pair.variant],
-            "response_b": self.wordings[pair.level_b][pair.variant],
+            "response_a": self.wordings[pair.level_a][pair.variant].tagged(),
+            "response_b": self.wordings[pair.level_b][pair.variant].tagged(),
         }
         return PairwiseRecord(
             id=self._id("pairwise", *sorted((pair.level_a, pair.level_b)), pair.variant),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dfj_bootstrap.domain.texts import defuse
+
 
 class Label(StrEnum):
     """What an image is: a photograph, wholly generated, or a photograph edited by a model."""
@@ -35,8 +37,8 @@ class Rationale:
     answer: Label
 
     def tagged(self) -> str:
-        """The form in which evaluator, paraphraser and judge are shown it."""
-        return f"<reasoning>{self.reasoning}</reasoning> <answer>{self.answer}</answer>"
+        """The form in which evaluator, paraphraser and judge are shown it: no text breaks out of its tags."""
+        return f"<reasoning>{defuse(self.reasoning)}</reasoning> <answer>{self.answer}</answer>"
 
 
 def is_wrong_side(label: Label, answer: Label) -> bool:

@@ -1,6 +1,10 @@
 """What each role's prompt is filled with. The wording itself stands in the prompt files.
 
-The evaluator's values hold no intended level: it is blind because nobody could tell it.
+Invariants:
+
+- The evaluator's values hold no intended level: it is blind because nobody could tell it.
+- A text from outside (gold, annotations, candidate, feedback) is defused where it is put in, so that none
+  breaks out of the tags that it stands between.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from dfj_bootstrap.domain.rationale import Label, Rationale, answer_of_level, answers_its_level
 from dfj_bootstrap.domain.seed import Annotation, Seed
+from dfj_bootstrap.domain.texts import defuse
 from dfj_bootstrap.domain.trajectory import Brief, Paraphrase, Round
 from dfj_bootstrap.policy import fidelity
 from dfj_bootstrap.policy.ordering import hash64
@@ -112,13 +117,13 @@ def try_again(why: str, try_index: int, tries: int) -> str:
 def _material(seed: Seed, gold: Rationale) -> dict[str, str]:
     return {
         "label": seed.label,
-        "gold": gold.reasoning,
+        "gold": defuse(gold.reasoning),
         "annotations": _annotations(seed.annotations),
     }
 
 
 def _annotations(annotations: Sequence[Annotation]) -> str:
-    return "\n".join(f"- {_annotation(each)}" for each in annotations) or "(none)"
+    return "\n".join(f"- {defuse(_annotation(each))}" for each in annotations) or "(none)"
 
 
 def _annotation(annotation: Annotation) -> str:
@@ -137,7 +142,7 @@ def _revision(prompt: Prompt, label: Label, level: int, rounds: Sequence[Round])
     values: Mapping[str, str] = {
         "previous": candidate.tagged(),
         "rated": str(evaluation.rating),
-        "feedback": evaluation.feedback,
+        "feedback": defuse(evaluation.feedback),
         "level": str(level),
         "answer": answer_of_level(label, level),
     }

@@ -1,20 +1,19 @@
-"""A reply's text → its fields: strict about what is said, kind about how it is wrapped.
+"""A reply's fields → values: strict about what is said. How a reply may be wrapped, ``forms`` knows.
 
-Read are a JSON object (alone, in a code fence, or amid other text) and tagged text
-(``<reasoning>…</reasoning>``), whichever begins first; text inside a field is never searched for further
-fields, so braces and tags in it stay as they are. Whatever can't be read raises ``Unreadable``, whose words
-can be told to the model. A rating that can't be read is never a rating.
+Whatever can't be read raises ``Unreadable``, whose words can be told to the model. A rating that can't be
+read is never a rating, and a text in which nothing can be seen is no text.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from dfj_bootstrap.domain.rationale import LEVELS, Label
+from dfj_bootstrap.domain.texts import says_something
+from dfj_bootstrap.prompting.forms import Unreadable, read_fields
 from dfj_bootstrap.prompting.text import clean
 
 T = TypeVar("T")
@@ -42,14 +41,7 @@ RATING_FIELDS: Schema = {
 CRITIQUE_FIELDS: Schema = {"reasoning": _TEXT, "feedback": _TEXT}
 """The reply of the evaluator that argues for a given score."""
 
-_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _SCORE = re.compile(r"([1-5])(?:\.0+)?(?:\s*(?:/|out of)\s*5(?:\.0+)?)?")
-_MAX_OBJECTS = 32
-_DECODER = json.JSONDecoder(strict=False)
-
-
-class Unreadable(Exception):
-    """A reply that can't be used; ``str()`` says why, shortly, in words that the model may be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,91 +111,9 @@ def read_score(value: object) -> int:
     return int(match[1])
 
 
-def read_fields(text: str, names: Sequence[str], *, cut_off: bool = False) -> dict[str, object]:
-    """The named fields of a reply, as they stand there; further fields are left out.
-
-    Raises:
-        Unreadable: there is no reply, a field is missing, or two different replies stand in one text.
-    """
-    text = _THINKING.sub("", text)
-    if not text.strip():
-        raise Unreadable("the reply was empty")
-    tags = _opening(names).search(text)
-    found = list(_objects(text, names, tags.start() if tags else len(text)))
-    if found:
-        if any(other != found[0] for other in found):
-            raise Unreadable("the reply holds two different answers")
-        return found[0]
-    if tags is None:
-        raise Unreadable(f"the reply was not a JSON object with the fields {', '.join(names)}")
-    return _tagged(text, names, cut_off)
-
-
-def _objects(text: str, names: Sequence[str], before: int) -> Iterator[dict[str, object]]:
-    """The JSON objects that have all the fields; the first one must begin before ``before``."""
-    start, tried, some = text.find("{"), 0, False
-    while start != -1 and tried < _MAX_OBJECTS and (some or start < before):
-        tried += 1
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            fields = _named(value, names)
-            if fields is None:
-                end = start + 1
-            else:
-                some = True
-                yield fields
-        start = text.find("{", end)
-
-
-def _named(value: object, names: Sequence[str]) -> dict[str, object] | None:
-    if not isinstance(value, dict):
-        return None
-    by_name = {key.strip().lower(): each for key, each in value.items()}
-    if not all(name in by_name for name in names):
-        return None
-    return {name: by_name[name] for name in names}
-
-
-def _tagged(text: str, names: Sequence[str], cut_off: bool) -> dict[str, object]:
-    """The fields of tagged text, one after the other, in any order."""
-    fields: dict[str, object] = {}
-    opening = _opening(names)
-    match = opening.search(text)
-    while match:
-        name = match[1].lower()
-        value, end = _content(text, name, match.end(), names, cut_off)
-        if fields.setdefault(name, value) != value:
-            raise Unreadable(f"the reply holds two different values of {name}")
-        match = opening.search(text, end)
-    missing = [name for name in names if name not in fields]
-    if missing:
-        raise Unreadable(f"the reply has no {' and no '.join(missing)}")
-    return fields
-
-
-def _content(text: str, name: str, start: int, names: Sequence[str], cut_off: bool) -> tuple[str, int]:
-    """What a tag holds, and where the text goes on. Without its closing tag it ends at the next field."""
-    closing = re.compile(f"</{name}>", re.IGNORECASE).search(text, start)
-    if closing:
-        return text[start : closing.start()].strip(), closing.end()
-    if cut_off:
-        raise Unreadable(f"the reply was cut off inside {name}")
-    others = [other for other in names if other != name]
-    following = _opening(others).search(text, start) if others else None
-    end = following.start() if following else len(text)
-    return text[start:end].strip(), end
-
-
-def _opening(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(f"<({'|'.join(names)})>", re.IGNORECASE)
-
-
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields[name]
     text = clean(value) if isinstance(value, str) else ""
-    if not text:
+    if not says_something(text):
         raise Unreadable(f"the field {name} was empty or no text")
     return text

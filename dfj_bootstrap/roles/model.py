@@ -17,8 +17,9 @@ from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Paraphrase, Round
 from dfj_bootstrap.endpoints.call import Place
 from dfj_bootstrap.prompting import messages, replies
+from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.leaks import leak
-from dfj_bootstrap.prompting.replies import Rating, Unreadable
+from dfj_bootstrap.prompting.replies import Rating
 from dfj_bootstrap.prompting.templates import Prompt, check_placeholders
 from dfj_bootstrap.roles.model_asking import TRIES, Line, Question, Speaker
 

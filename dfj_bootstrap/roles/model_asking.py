@@ -17,8 +17,9 @@ from dfj_bootstrap.domain.trajectory import Provenance
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Endpoint, Finish, Place, Reply
 from dfj_bootstrap.errors import Unusable
 from dfj_bootstrap.policy.ordering import hash64
+from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.messages import try_again
-from dfj_bootstrap.prompting.replies import Reader, Unreadable
+from dfj_bootstrap.prompting.replies import Reader
 from dfj_bootstrap.prompting.text import clean
 
 T = TypeVar("T")

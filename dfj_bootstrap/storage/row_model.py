@@ -24,6 +24,7 @@ from pydantic import (
 
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, GRID, Annotation, Box, Split
+from dfj_bootstrap.domain.texts import is_blank, says_something
 
 GOLD_CHARACTERS = 10_000
 TEXT_CHARACTERS = 2_000
@@ -85,8 +86,15 @@ def _text(value: Any, info: ValidationInfo) -> Any:
 
 def _said(value: Any, info: ValidationInfo) -> Any:
     text = _text(value, info)
-    if text == "":
+    if isinstance(text, str) and is_blank(text):
         raise ValueError("is blank")
+    return text
+
+
+def _rationale(value: Any, info: ValidationInfo) -> Any:
+    text = _said(value, info)
+    if isinstance(text, str) and not says_something(text):
+        raise ValueError(f"{shown(text)} holds no letter or digit")
     return text
 
 
@@ -176,7 +184,9 @@ class SeedRowModel(BaseModel):
     id: Name | None = None
     image: Annotated[str, Field(max_length=PATH_CHARACTERS)]
     label: Annotated[Label, PlainValidator(_label)]
-    gold_rationale: Annotated[str, BeforeValidator(_said), Field(max_length=GOLD_CHARACTERS)] | None = None
+    gold_rationale: Annotated[str, BeforeValidator(_rationale), Field(max_length=GOLD_CHARACTERS)] | None = (
+        None
+    )
     annotations: Annotated[list[MarkRow], Field(max_length=MARKS)] | None = None
     group: Name | None = None
     split: Annotated[Split | None, PlainValidator(_split)] = None
@@ -185,7 +195,8 @@ class SeedRowModel(BaseModel):
 
     @model_validator(mode="after")
     def _has_ground(self) -> SeedRowModel:
-        if self.gold_rationale is None and not self.annotations:
+        marks = self.annotations or ()
+        if self.gold_rationale is None and not any(says_something(mark.text) for mark in marks):
             raise ValueError("the row needs gold_rationale, or annotations to write one from")
         return self
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from dfj_bootstrap.config import DatasetConfig
 from dfj_bootstrap.dataset.records import (
@@ -13,7 +12,6 @@ from dfj_bootstrap.dataset.records import (
     GradedSeed,
     JudgePrompts,
     as_row,
-    defuse,
     picture_name,
     seed_records,
     shipped_prompts,
@@ -22,19 +20,15 @@ from dfj_bootstrap.dataset.records import (
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.record import PairwiseRecord, PointwiseRecord
 from dfj_bootstrap.domain.seed import ImageRef, Split
+from dfj_bootstrap.domain.texts import defuse
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.pairing import PairBooks
+from tests.support.hostile import TEXTS
 
 IMAGE = ImageRef("/pictures/fake_cat.png", "fake_cat.png", "d" * 32, 8, 8, ".png", True)
 PROMPTS = JudgePrompts(
     "{ground_truth_label}: {candidate_response}", "{ground_truth_label}: {response_a} | {response_b}"
 )
-hostile = st.lists(
-    st.sampled_from(
-        ["<image>", "<video>", "<", ">", "|", "<|im_end|>", "<|", "|>", "{response_b}", "{", "}", "a", "\n"]
-    ),
-    max_size=12,
-).map("".join)
 
 
 def graded(*texts: str) -> GradedSeed:
@@ -71,7 +65,7 @@ def test_targets_are_in_the_published_form() -> None:
     assert pair.prompt == f"<image>fake: {shown[0]} | {shown[1]}"
 
 
-@given(first=hostile, second=hostile)
+@given(first=TEXTS, second=TEXTS)
 def test_whatever_texts_hold_there_is_one_image_and_no_special(first: str, second: str) -> None:
     for record in both(graded(first, second)):
         assert record.prompt.count("<image>") == 1
@@ -80,26 +74,10 @@ def test_whatever_texts_hold_there_is_one_image_and_no_special(first: str, secon
             assert not re.search(r"<\|[^<>]{1,64}\|>|<video>", text)
 
 
-@given(text=hostile)
+@given(text=TEXTS)
 def test_braces_in_texts_are_untouched(text: str) -> None:
     (record,), _ = records(graded(text))
     assert record.prompt == f"<image>fake: <reasoning>{defuse(text)}</reasoning> <answer>fake</answer>"
-
-
-@given(text=hostile)
-def test_defusing_is_final(text: str) -> None:
-    assert defuse(defuse(text)) == defuse(text)
-
-
-@given(text=st.text().filter(lambda text: "<" not in text))
-def test_ordinary_text_is_not_changed(text: str) -> None:
-    assert defuse(text) == text
-
-
-def test_media_tags_and_specials_are_defused_visibly() -> None:
-    assert (
-        defuse("a <image> <ref-object> <|im_end|> <b> 1 < 2") == "a [image] [ref-object] [|im_end|] <b> 1 < 2"
-    )
 
 
 def test_a_prompt_may_place_the_picture_itself() -> None:

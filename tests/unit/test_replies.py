@@ -11,11 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dfj_bootstrap.domain.rationale import Label
+from dfj_bootstrap.domain.texts import says_something
+from dfj_bootstrap.prompting.forms import Unreadable, read_fields
 from dfj_bootstrap.prompting.leaks import leak
 from dfj_bootstrap.prompting.replies import (
-    Unreadable,
+    Rating,
     read_critique,
-    read_fields,
     read_rating,
     read_rationale,
     read_score,
@@ -28,15 +29,27 @@ CORPUS = [
 ]
 GOOD = [row for row in CORPUS if "why" not in row]
 BAD = [row for row in CORPUS if "why" in row]
-TEXT = st.text().map(clean).filter(bool)
+TEXT = st.text().map(clean).filter(says_something)
+PAIRS = [
+    ("<think>", "</think>"), ("<thinking>", "</Thinking >"), ("<thought>", "</thought>"),
+    ("[THINK]", "[/THINK]"),
+    ("<reflection>", "</reflection>"), ("<seed:think>", "</seed:think>"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<unused94>", "<unused95>"), ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|think|>", "<|/think|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"), ("<|channel>thought", "<channel|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysis", "assistantfinal"), ("Here is my thought process:", "\nHere is my response:\n"),
+]  # fmt: skip
+MARKED = st.lists(
+    st.sampled_from([mark for pair in PAIRS for mark in pair] + ["<answer>", "{", '"', "red"]), max_size=6
+).map("".join)
 ANY = st.text(st.characters(codec=None), max_size=200)
-FRAGMENTS = st.lists(
-    st.sampled_from(
-        ["<reasoning>", "</reasoning>", "<answer>", "</answer>", "<feedback>", "</feedback>", "<score>", "4",
-         "</score>", "fake", "{", "}", '"', ":", ",", "[", "\\", "```",
-         '{"reasoning": "a", "answer": "fake"}', "\n", "\ud800", "\0", "<think>", "</think>", "9" * 5000]
-    )
-).map("".join)  # fmt: skip
+PIECES = [
+    "<reasoning>", "</reasoning>", "<answer>", "</answer>", "<feedback>", "</feedback>", "<score>", "4",
+    "</score>", "fake", "{", "}", '"', ":", ",", "[", "\\", "```",
+    '{"reasoning": "a", "answer": "fake"}', "\n", "\ud800", "\0", "9" * 5000,
+]  # fmt: skip
+FRAGMENTS = st.lists(st.sampled_from([*PIECES, "<think>", "</think>"])).map("".join)
 
 
 @pytest.mark.parametrize("row", GOOD, ids=[row["name"] for row in GOOD])
@@ -86,6 +99,66 @@ def test_a_json_reply_reads_back_whatever_the_text(reasoning: str, answer: Label
 def test_a_tagged_reply_reads_back_whatever_the_text(reasoning: str, answer: Label) -> None:
     text = f"<reasoning>{reasoning}</reasoning> <answer>{answer}</answer>"
     assert read_rationale(text) == (reasoning, answer)
+
+
+@given(
+    draft=st.one_of(ANY, st.lists(st.one_of(ANY, st.sampled_from(["<>", "</>", *PIECES]))).map("".join)),
+    marks=st.sampled_from(PAIRS),
+    text=MARKED.map("The cup is {}.".format),
+    answer=st.sampled_from(Label),
+)
+@example('{"reasoning": "draft', PAIRS[0], "It holds </reasoning> and </answer>.", Label.FAKE)
+@example("<reasoning>draft <answer>", PAIRS[0], "It holds </reasoning> and </answer>.", Label.FAKE)
+@example('{"a":' * 200, PAIRS[0], "red", Label.REAL)
+def test_whatever_was_thought_the_answer_is_what_stands_last(
+    draft: str, marks: tuple[str, str], text: str, answer: Label
+) -> None:
+    opening, closing = marks
+    draft = draft.replace("<>", opening).replace("</>", closing)
+    given_json = json.dumps({"reasoning": text, "answer": answer})
+    for reply in (given_json, f"```json\n{given_json}\n```", f"<answer>{given_json}</answer>"):
+        assert read_rationale(draft + closing + reply) == (text, answer)
+    tagged = "<reasoning>The red cup.</reasoning>\n<answer>{}</answer>".format
+    assert read_rationale(draft + closing + tagged(answer)) == ("The red cup.", answer)
+
+
+@given(
+    FRAGMENTS.filter(lambda text: "</think>" not in text),
+    st.sampled_from(["", "Sure.\n", "<answer>real</answer>"]),
+)
+def test_thoughts_alone_are_no_answer(draft: str, before: str) -> None:
+    for reply in (f"{before}<think>{draft}", f"{before}<think>{draft}</think>"):
+        with pytest.raises(Unreadable):
+            read_rationale(reply)
+
+
+@given(
+    st.sampled_from(Label),
+    st.sampled_from(Label),
+    st.sampled_from(["json", "tags"]),
+    st.sampled_from(["json", "tags"]),
+)
+def test_two_answers_are_one_only_where_they_agree(first: Label, second: Label, one: str, other: str) -> None:
+    forms = {
+        "json": '{{"reasoning": "The red cup.", "answer": "{}"}}'.format,
+        "tags": "<reasoning>The red cup.</reasoning> <answer>{}</answer>".format,
+    }
+    reply = f"{forms[one](first)}\nor\n{forms[other](second)}"
+    if first is second:
+        assert read_rationale(reply) == ("The red cup.", first)
+    else:
+        with pytest.raises(Unreadable):
+            read_rationale(reply)
+
+
+@given(MARKED.map("It reads {} in print.".format), st.integers(1, 5))
+def test_marks_of_thinking_in_a_field_are_its_text(text: str, score: int) -> None:
+    for reply in (
+        json.dumps({"reasoning": text, "feedback": text, "score": score}),
+        json.dumps({"score": score, "feedback": text, "reasoning": text}, indent=1),
+    ):
+        assert read_rating(reply) == Rating(score, text, text)
+        assert read_critique(reply) == text
 
 
 @given(TEXT, TEXT, st.integers(1, 5))

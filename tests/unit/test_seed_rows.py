@@ -254,6 +254,14 @@ def test_rows_after_an_endless_line_are_read_with_their_right_numbers(tmp_path: 
         ({"image": None}, "image", "must be text, not null"),
         ({"image": "a\ud800.png"}, "image", "halves of characters"),
         ({"gold_rationale": "\x00\x07"}, "gold_rationale", "is blank"),
+        ({"gold_rationale": "\u200b\u2060"}, "gold_rationale", "is blank"),
+        ({"gold_rationale": "\u3164 ..."}, "gold_rationale", '"\\u3164 ..." holds no letter or digit'),
+        ({"annotations": [{"text": "\u2800"}]}, "annotations.0.text", "is blank"),
+        (
+            {"gold_rationale": None, "annotations": [{"text": "?"}, {"text": "..."}]},
+            "gold_rationale",
+            "needs gold_rationale, or annotations",
+        ),
         (
             {"gold_rationale": None, "annotations": []},
             "gold_rationale",
@@ -288,6 +296,11 @@ def test_every_flag_is_known_in_any_case_and_with_a_plain_hyphen(flag: str) -> N
     typed = flag.lower().replace("\u2013", "-")
     row, _ = parse_row(seed_row(1, annotations=[{"text": "x", "flag": typed, "box": None}]))
     assert (row.annotations or [])[0].flag == flag
+
+
+def test_a_mark_beside_a_gold_may_be_a_mere_sign() -> None:
+    row, _ = parse_row(seed_row(1, annotations=[{"text": "?", "flag": "Other", "box": [1, 2, 3, 4]}]))
+    assert (row.annotations or [])[0].text == "?"
 
 
 def test_whole_floats_are_taken_as_the_numbers_they_are() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import ENVIRONMENT, status, write_config
+from tests.support.runs import ENVIRONMENT, status, tree_digest, write_config
 from tests.support.seeds import write_seed_rows
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ MOST_GROWTH = 1.15
 
 
 def peak_mb(folder: Path, seeds: int) -> float:
-    """Peak resident memory of a whole run over so many seeds, in MB."""
+    """Peak resident memory of a whole run over so many seeds, in MB; goes on with a run that is there."""
     write_seed_rows(folder, seeds)
     config = write_config(folder)
     process = subprocess.Popen(
@@ -38,3 +38,11 @@ def peak_mb(folder: Path, seeds: int) -> float:
 def test_ten_times_the_seeds_take_no_more_memory(tmp_path: Path) -> None:
     few, many = peak_mb(tmp_path / "few", FEW), peak_mb(tmp_path / "many", MANY)
     assert many <= few * MOST_GROWTH, f"{few:.0f} MB for {FEW} seeds, {many:.0f} MB for {MANY}"
+
+
+def test_a_run_that_began_with_a_few_seeds_takes_no_more_memory_and_makes_the_same(tmp_path: Path) -> None:
+    few, _ = peak_mb(tmp_path / "few", FEW), peak_mb(tmp_path / "fresh", MANY)
+    peak_mb(tmp_path / "grown", 10)
+    grown = peak_mb(tmp_path / "grown", MANY)
+    assert grown <= few * MOST_GROWTH, f"{few:.0f} MB for {FEW} seeds, {grown:.0f} MB for {MANY}"
+    assert tree_digest(tmp_path / "grown/run/dfj-meta") == tree_digest(tmp_path / "fresh/run/dfj-meta")

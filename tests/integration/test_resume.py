@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import (
+    ENVIRONMENT,
     KEY,
     Paid,
     dfj,
@@ -241,3 +243,94 @@ def test_a_limit_below_what_the_run_has_read_is_refused_and_shrinks_nothing(fold
     assert smaller.returncode == 2
     assert "never shrinks" in smaller.stderr
     assert tree_digest(folder / "run" / "dfj-meta") == before
+
+
+def test_a_damaged_answer_is_named_and_asked_again_and_the_others_are_not(folder: Path) -> None:
+    log = folder / "log"
+    with server_process(Behaviour(), log) as base_url:
+        config = write_config(folder, **model_config(base_url))
+        assert dfj("generate", config).returncode == 0
+        journal = max(
+            (folder / "run" / "journal").rglob("epoch-*.jsonl"), key=lambda path: path.stat().st_size
+        )
+        lines = journal.read_bytes().splitlines(keepends=True)
+        middle = next(n for n in range(len(lines) // 2, len(lines)) if b'"role":"generator"' in lines[n])
+        lines[middle] = lines[middle].replace(b"reasoning", b"reasonimg")
+        journal.write_bytes(b"".join(lines))
+        again = dfj("generate", config, "--set", "refine.max_rounds=5")
+        assert again.returncode == 0, again.stderr
+    place = f"{journal.parent.name}/{journal.name} line {middle + 1}"
+    assert f"{place} can't be read" in again.stderr
+    assert f"1 damaged lines, whose answers were asked again: {place}" in again.stdout
+    assert Paid.of(read_log(log)).repeated == 1
+
+
+FAILING_FSYNC = """
+import errno, os, sys
+real, failed = os.fsync, []
+
+def fsync(descriptor):
+    if "/journal/part-" in os.readlink(f"/proc/self/fd/{descriptor}") and len(failed) < int(sys.argv[1]):
+        failed.append(descriptor)
+        if len(failed) == int(sys.argv[1]):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return real(descriptor)
+
+os.fsync = fsync
+from dfj_bootstrap.cli.main import run
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("which", [1, 12, 20])
+def test_an_fsync_that_fails_once_stops_the_run_and_the_next_one_completes_it(
+    folder: Path, which: int
+) -> None:
+    with server_process(Behaviour(), folder / "log") as base_url:
+        config = write_config(folder, **model_config(base_url))
+        command = [sys.executable, "-c", FAILING_FSYNC, str(which), "generate", str(config)]
+        environment = {**ENVIRONMENT, "OPENAI_API_KEY": KEY}
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=120, check=False
+        )
+        assert done.returncode == 2, done.stderr
+        assert "Input/output error" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert status(folder / "run")["state"] == "failed"
+        assert dfj("generate", config).returncode == 0
+        assert Paid.of(read_log(folder / "log")).repeated <= IN_FLIGHT  # what came after the disk had failed
+
+
+FULL_FOR_PROGRESS = """
+import errno, os, pathlib, sys
+real = pathlib.Path.replace
+
+def replace(path, target):
+    if pathlib.Path(target).name == "progress.json":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return real(path, target)
+
+pathlib.Path.replace = replace
+from dfj_bootstrap.cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with something about its operating system changed."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments],
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, "OPENAI_API_KEY": KEY},
+        timeout=120,
+        check=False,
+    )
+
+
+def test_progress_that_cannot_be_written_stops_nothing(folder: Path) -> None:
+    done = script(FULL_FOR_PROGRESS, "generate", str(write_config(folder)))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("cannot write the progress") == 1
+    assert status(folder / "run")["state"] == "complete"

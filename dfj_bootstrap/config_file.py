@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from dfj_bootstrap.config import ROLES, Config, Model, Role, RulesModel, ScriptedModel, Section, nearest
 from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.local_paths import local_path
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -32,7 +33,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: {_sentence(error)}") from None
     try:
         return _resolve(config, path.resolve().parent)
-    except RuntimeError as error:  # no home folder for a `~name`
+    except (ConfigError, RuntimeError) as error:  # or no home folder for a `~name`
         raise ConfigError(f"{path}: {error}") from None
 
 
@@ -197,7 +198,11 @@ def _section_in(annotation: Any, otherwise: type[BaseModel]) -> type[BaseModel]:
 
 
 def _resolve(config: Config, base: Path) -> Config:
-    """Make every path absolute, against the config's own folder."""
+    """Make every path absolute, against the config's own folder.
+
+    Raises:
+        ConfigError: one can't be a path of this machine.
+    """
 
     def absolute(path: Path) -> Path:
         return (base / path.expanduser()).resolve()
@@ -211,17 +216,20 @@ def _resolve(config: Config, base: Path) -> Config:
         section: Role = getattr(config, name)
         return section.model_copy(update=own(section, "prompt", "justify_prompt"))
 
-    def model(section: Model) -> Model:
-        replay = section.replay if isinstance(section, ScriptedModel) else None
-        return section.model_copy(update={"replay": absolute(replay)}) if replay else section
+    def model(name: str, section: Model) -> Model:
+        if not isinstance(section, ScriptedModel) or not section.replay:
+            return section
+        return section.model_copy(
+            update={"replay": local_path(f"models.{name}.replay", section.replay, base)}
+        )
 
-    seeds = [absolute(path) for path in config.seed_files]
+    seeds = [local_path("seeds", path, base) for path in config.seed_files]
     update: dict[str, Any] = {
         **{name: role(name) for name in ROLES},
-        "models": {name: model(section) for name, section in config.models.items()},
+        "models": {name: model(name, section) for name, section in config.models.items()},
         "seeds": seeds if isinstance(config.seeds, list) else seeds[0],
-        "output": absolute(config.output),
-        "image_root": absolute(config.image_root) if config.image_root else None,
+        "output": local_path("output", config.output, base),
+        "image_root": local_path("image_root", config.image_root, base) if config.image_root else None,
         "similarity": config.similarity.model_copy(update=own(config.similarity, "model")),
     }
     return config.model_copy(update=update)

@@ -196,10 +196,13 @@ def calls(
 
 def _load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
     from dfj_bootstrap.config_file import load_config
+    from dfj_bootstrap.local_paths import local_path
 
     _load_keys(path.resolve().parent / ".env")
     config = load_config(path, overrides or [])
-    return config.model_copy(update={"output": output.resolve()}) if output else config
+    if output is None:
+        return config
+    return config.model_copy(update={"output": local_path("--output", output, Path.cwd())})
 
 
 def _load_keys(path: Path) -> None:

@@ -166,6 +166,17 @@ def test_refused_rows_can_be_read_even_if_none_was_good(desk: Desk) -> None:
     assert [row["line"] for row in desk.refused()] == [1, 2]
 
 
+def test_a_trial_does_not_send_people_to_a_file_that_goes_away_with_it(desk: Desk) -> None:
+    desk.write(*rows(0, label="x"))
+    for config, pointed in (
+        (Config(seeds=desk.seeds, output=desk.run), True),
+        (Config(seeds=desk.seeds), False),
+    ):
+        with pytest.raises(SeedsError, match="no good row: all 1 refused") as error:
+            make_plan(desk.run, config)
+        assert (str(desk.run / "refused.jsonl") in str(error.value)) is pointed
+
+
 def test_rows_without_id_that_show_one_picture_are_told_to_have_ids(desk: Desk) -> None:
     desk.plan(*rows(0, 0, id=...))
     assert [row["why"] for row in desk.refused()] == [

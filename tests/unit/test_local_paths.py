@@ -15,8 +15,8 @@ ADDRESSES = [
     "s3://bucket/run",
     "gs://bucket",
     "https://host/x",
-    "file:///data/x",
-    "dbfs:/x",
+    "file://data/x",
+    "dbfs://x",
     "me@host:runs/x",
 ]
 TEMPLATES = [

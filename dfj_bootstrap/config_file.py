@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from dfj_bootstrap.config import ROLES, Config, Model, Role, RulesModel, ScriptedModel, Section, nearest
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.local_paths import local_path
+from dfj_bootstrap.strict_yaml import parse_yaml
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -37,20 +38,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: {error}") from None
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error instead of a silent loss."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` stands twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key.value, str) else id(key))
-        return super().construct_mapping(node, deep)
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     """The tree of a YAML file.
 
@@ -58,11 +45,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: it can't be read, is not YAML, or holds no mapping; with line and column.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not valid YAML: not UTF-8 text (byte {error.start + 1})") from None
+        raise ConfigError(
+            f"{path}: not valid YAML: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
+        ) from None
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{path}{_mark(error)}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -96,7 +85,7 @@ def _set(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: `{parent}` holds a value, not a section")
         node = child
     try:
-        node[leaf] = yaml.load(text, _StrictLoader)
+        node[leaf] = parse_yaml(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
 
@@ -156,7 +145,7 @@ _BOUNDS = {
 def _wanted(kind: str, limits: dict[str, Any], message: str) -> str:
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{words} {limits[name]:g}"
+        return f"{words} {limits[name]:.15g}"
     return _WANTED.get(kind.split("_", maxsplit=1)[0], message[:1].lower() + message[1:])
 
 

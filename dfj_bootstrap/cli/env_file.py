@@ -1,4 +1,4 @@
-"""A ``.env`` beside the config, looked at before it is used: what isn't ``NAME=VALUE`` would be passed over."""
+"""A ``.env`` beside the config, looked at before it is used: what sets no variable would be passed over."""
 
 from __future__ import annotations
 

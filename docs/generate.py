@@ -29,10 +29,10 @@ YAML. Keys to servers never stand in the file, only the names of the environment
 `.env` beside the config is read; each of its lines is `NAME=VALUE`). `run.json` in the run folder holds the
 resolved config.
 
-Numbers are written as in YAML 1.2 (`1e3` is one, `1:30` isn't), dates are texts, and a key that stands twice is
-an error. Paths are of this machine: `~` is the home folder, but variables (`$HOME`), placeholders (`{date}`) and
-addresses (`s3://…`, `gs://…`) are refused, since they would only become folders of that name. To write to a
-bucket, mount it or copy the run folder afterwards.
+Numbers are written as in YAML 1.2 (`1e3` is one, `1:30` isn't), dates are texts, and a key that stands twice
+is an error. Paths are of this machine: `~` is the home folder, but variables (`$HOME`), placeholders
+(`{date}`) and addresses (`s3://…`, `gs://…`) are refused, since they would only become folders of that name.
+To write to a bucket, mount it or copy the run folder afterwards.
 
 The least that runs:
 

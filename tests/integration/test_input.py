@@ -1,4 +1,4 @@
-"""Input as people have it, through the command: what is refused, what may be added, what upgrades may find."""
+"""Input as people have it, through the command: what is refused, what may be added, what old runs find."""
 
 from __future__ import annotations
 

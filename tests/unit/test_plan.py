@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfj_bootstrap.config import Config
@@ -370,6 +371,29 @@ def test_every_row_of_a_picture_under_two_labels_is_refused_however_many_and_in_
         ("a", 1, f"line 1 of {more}"),
         ("b", 2, f"line 1 of {more}"),
     ]
+
+
+_SHOWN = st.lists(
+    st.tuples(st.integers(1, 3), st.sampled_from(["real", "fake", "edited"])), min_size=1, max_size=7
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_SHOWN)
+def test_the_rows_that_are_used_are_those_of_pictures_under_one_label_in_any_order(
+    shown: list[tuple[int, str]],
+) -> None:
+    labels = {number: {label for n, label in shown if n == number} for number, _ in shown}
+    used = [f"row-{at}" for at, (number, _) in enumerate(shown) if len(labels[number]) == 1]
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(Path(folder))
+        summary = desk.plan(
+            *(under(label, number, id=f"row-{at}") for at, (number, label) in enumerate(shown)), seed_row(0)
+        )
+        assert list(desk.planned()) == [*used, "seed-00000"]
+        assert [seed.ordinal for seed in desk.planned().values()] == list(range(summary.total))
+        assert (summary.total, summary.refused) == (len(used) + 1, len(shown) - len(used))
+        assert len({row["line"] for row in desk.refused()}) == summary.refused
 
 
 def test_where_only_one_picture_under_two_labels_is_there_no_row_is_good(desk: Desk) -> None:

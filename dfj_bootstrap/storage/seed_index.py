@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
+from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import Seed, Split
 from dfj_bootstrap.storage.seed_rows import Refusal, SeedRow, derived_id
 
@@ -30,14 +31,14 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -8000;
 CREATE TABLE ids (id BLOB PRIMARY KEY, file TEXT, line INTEGER) WITHOUT ROWID;
 CREATE TABLE pictures (digest BLOB, label TEXT, grp BLOB, ordinal INTEGER, file TEXT, line INTEGER, id TEXT);
-CREATE INDEX by_digest ON pictures (digest);
+CREATE INDEX by_digest ON pictures (digest, label, ordinal);
 CREATE TABLE withdrawn (ordinal INTEGER PRIMARY KEY, file TEXT, line INTEGER, id TEXT, label TEXT,
   other_file TEXT, other_line INTEGER);
 CREATE TABLE groups (grp BLOB PRIMARY KEY, split TEXT, file TEXT, line INTEGER, bare INTEGER, drawn INTEGER)
   WITHOUT ROWID;
 CREATE TABLE earlier (id BLOB PRIMARY KEY, content BLOB, ordinal INTEGER) WITHOUT ROWID;
 """
-# pictures.ordinal: of the row's seed; NULL for a row that was turned down because of its label.
+# pictures.ordinal: of the row's seed; NULL once the row is turned down because of its label.
 # groups.bare: some row names no split; groups.drawn: the earlier plan had the group's split drawn by hash.
 # earlier: seeds of the earlier plan that have not been met again.
 
@@ -117,13 +118,14 @@ class SeedIndex:
 
     def withdraw(self, row: SeedRow) -> int:
         """Turn down the rows of this reading that show a row's picture under another label; how many."""
-        seed = row.seed
-        self._enter_picture(seed, None, row.file, row.line)
+        shown = (_raw(row.seed.image.digest), *_others(row.seed.label), self._planned)
+        which = "FROM pictures WHERE digest = ? AND label IN (?, ?) AND ordinal >= ?"
         found = self._db.execute(
-            "INSERT OR IGNORE INTO withdrawn SELECT ordinal, file, line, id, ?, ?, ? FROM pictures"
-            " WHERE digest = ? AND label != ? AND ordinal >= ?",
-            (seed.label, row.file, row.line, _raw(seed.image.digest), seed.label, self._planned),
+            f"INSERT INTO withdrawn SELECT ordinal, file, line, id, ?, ?, ? {which}",
+            (row.seed.label, row.file, row.line, *shown),
         )
+        self._db.execute(f"UPDATE pictures SET ordinal = NULL WHERE rowid IN (SELECT rowid {which})", shown)
+        self._enter_picture(row.seed, None, row.file, row.line)
         return found.rowcount
 
     def withdrawals(self) -> Iterator[Refusal]:
@@ -153,9 +155,9 @@ class SeedIndex:
 
     def _relabelled(self, row: SeedRow) -> tuple[str, str] | None:
         found = self._one(
-            "SELECT file, line, label FROM pictures WHERE digest = ? AND label != ? LIMIT 1",
+            "SELECT file, line, label FROM pictures WHERE digest = ? AND label IN (?, ?) LIMIT 1",
             _raw(row.seed.image.digest),
-            row.seed.label,
+            *_others(row.seed.label),
         )
         return ("label", _two_labels(_place(row.file, *found[:2]), found[2])) if found else None
 
@@ -198,6 +200,11 @@ def _place(here: str, file: str | None, line: int | None) -> str:
     if line is None:
         return "an earlier row of this run"
     return f"line {line}" if file == here else f"line {line} of {file}"
+
+
+def _others(label: Label) -> tuple[Label, ...]:
+    """The two other labels, one by one: an index finds a row by what its label is, not by what it isn't."""
+    return tuple(other for other in Label if other is not label)
 
 
 def _two_labels(where: str, label: str) -> str:

@@ -23,11 +23,13 @@ from dfj_bootstrap.dataset.assembly import assemble
 from dfj_bootstrap.dataset.records import shipped_prompts
 from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
+from dfj_bootstrap.engine.identity import default_identity_of, identity_of, made_with_another
 from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, damaged_lines, imbalance
-from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
+from dfj_bootstrap.engine.wiring import backend_note, check_backends
 from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
+from dfj_bootstrap.policy import RULES_OF_DECISION
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.lock import run_lock
 from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
@@ -105,7 +107,8 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
     """
     with run_lock(config.output):
         notes = price_notes(config)
-        manifest = open_manifest(config.output, config.model_dump(mode="json"), identity_of(config), notes)
+        identity, defaults = identity_of(config), default_identity_of(config)
+        manifest = open_manifest(config.output, config.model_dump(mode="json"), identity, notes, defaults)
         started = time.monotonic() - worked_s(config.output, manifest)
         state, results = "failed", dict[str, Any]()
         try:
@@ -154,7 +157,7 @@ def preview_config(config: Config) -> Config:
     """
     folder = preview_folder(config)
     manifest = read_manifest(folder)
-    if manifest and manifest.get("identity") != identity_of(config):
+    if manifest and made_with_another(manifest, config):
         with run_lock(folder):
             shutil.rmtree(folder)
     engine = config.engine.model_copy(update={"kind": "local"})
@@ -167,7 +170,7 @@ def adopt_preview(config: Config) -> None:
     if (config.output.is_dir() and any(config.output.iterdir())) or not folder.is_dir():
         return
     manifest = read_manifest(folder)
-    if manifest and manifest.get("identity") == identity_of(config):
+    if manifest and not made_with_another(manifest, config):
         with run_lock(folder):
             folder.rename(config.output)  # an empty folder there is replaced
 
@@ -301,7 +304,7 @@ async def _engine(job: Job, partitions: Sequence[int], report: Any) -> None:
 def basis_of(config: Config, identity: dict[str, Any]) -> str:
     """Digest of all that decides what is made of a seed: models, prompts, thresholds, but not the engine."""
     decides = config.model_dump(mode="json", include={"refine", "similarity", "paraphraser"})
-    return _digest([identity, decides])
+    return _digest([identity, decides, RULES_OF_DECISION])
 
 
 def _plain(value: Any) -> Any:

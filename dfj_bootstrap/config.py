@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from dfj_bootstrap.config_values import trouble_with
+from dfj_bootstrap.domain.rationale import LEVELS, WRITTEN_LEVELS
 from dfj_bootstrap.policy.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS, PixelLimits
 
 ROLES = ("writer", "generator", "evaluator", "paraphraser")
@@ -34,14 +36,22 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain_values(cls, data: Any) -> Any:
-        """YAML reads ``yes`` and ``on`` as true, which pydantic would take for the number 1."""
+        """What no key can mean is refused before pydantic makes something of it."""
         for name, value in data.items() if isinstance(data, dict) else ():
             field = cls.model_fields.get(str(name))
-            if isinstance(value, bool) and field and field.annotation is not bool:
-                raise ValueError(f"`{name}` must not be {str(value).lower()}")
-            if isinstance(value, str) and "\0" in value:
-                raise ValueError(f"`{name}` must not hold a null character")
+            why = trouble_with(value, field.annotation) if field else ""
+            if why:
+                raise ValueError(f"`{name}` {why}")
         return data
+
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> Self:
+        """A number of many digits may have come as a text."""
+        for name, value in self:
+            why = trouble_with(value, int) if type(value) is int else ""
+            if why:
+                raise ValueError(f"`{name}` {why}")
+        return self
 
 
 class Prices(Section):
@@ -74,17 +84,17 @@ class PaidModel(Section):
     """Whether the image goes with each call; off for text-only models."""
     max_pixels: int = Field(default=MAX_PIXELS, ge=FACTOR**2)
     """The most pixels (width × height) of the image as it is sent; a larger one is scaled down."""
-    min_pixels: int = Field(default=MIN_PIXELS, ge=1)
+    min_pixels: int = Field(default=MIN_PIXELS, ge=1, le=64_000_000)
     """The least pixels of the image as it is sent; a smaller one is scaled up."""
-    max_in_flight: int = Field(default=64, ge=1)
+    max_in_flight: int = Field(default=64, ge=1, le=100_000)
     """The most calls in flight at once, over all workers; fewer where the server shows that it can't."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """The most requests per minute, over all workers."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
     """The most tokens per minute, in and out, over all workers."""
-    timeout_s: float = Field(default=120, gt=0)
+    timeout_s: float = Field(default=120, gt=0, le=86_400)
     """Seconds after which a call without an answer counts as dropped."""
-    max_attempts: int = Field(default=5, ge=1)
+    max_attempts: int = Field(default=5, ge=1, le=100)
     """Network attempts per call (5xx, timeouts, dropped connections) before its seed is failed."""
     prices: Prices | None = None
     """What it costs; default: from a price library, and uncounted where that doesn't know the model."""
@@ -124,7 +134,7 @@ class OpenAIModel(PaidModel):
     """The environment variable that holds the key; it may stand in a `.env` beside the config."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     """How much a reasoning model thinks before it answers, as the server takes it; default: it decides."""
-    reasoning_tokens: int | None = Field(default=None, ge=0)
+    reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
     """Tokens for that, paid as output and on top of `max_tokens`; default: 8192 for `o…`, `gpt-5…`."""
 
     @property
@@ -145,7 +155,7 @@ class GeminiModel(PaidModel):
     """The environment variable that holds the key; default: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`."""
     safety: Safety | None = None
     """From which probability of harm on answers are blocked, e.g. `BLOCK_NONE`; default: the model's own."""
-    thinking_budget: int | None = Field(default=None, ge=0)
+    thinking_budget: int | None = Field(default=None, ge=0, le=1_000_000)
     """Tokens for thinking, paid as output and on top of `max_tokens`; 0: none; default: the model decides."""
 
     @property
@@ -160,13 +170,13 @@ class VLLMModel(PaidModel):
     """`vllm`."""
     model: str
     """A hub model or the absolute path of a folder, as `vllm serve` takes it."""
-    replicas: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1, le=1024)
     """Servers; the calls of one seed go to one of them, and `max_in_flight` counts over all."""
-    gpus_per_replica: int = Field(default=1, ge=0)
+    gpus_per_replica: int = Field(default=1, ge=0, le=1024)
     """GPUs of each server; more than one: tensor parallel; 0: on the CPU."""
     args: list[str] = []
     """Further arguments of `vllm serve`, e.g. `["--max-model-len", 8192]`."""
-    startup_timeout_s: float = Field(default=900, gt=0)
+    startup_timeout_s: float = Field(default=900, gt=0, le=86_400)
     """Seconds that a server may take from its start until it answers; a download counts."""
 
     @field_validator("args", mode="before")
@@ -218,11 +228,11 @@ class ScriptedModel(PaidModel):
     """`scripted`."""
     model: str = "scripted"
     """A name for the texts' origin."""
-    latency_s: float = Field(default=0.05, ge=0)
+    latency_s: float = Field(default=0.05, ge=0, le=86_400)
     """Mean seconds to an answer; each one takes between half and one and a half of it."""
     off_level: float = Field(default=0.3, ge=0, le=1)
     """The share of generated texts that miss the level they were asked for."""
-    retry_after_s: float | None = Field(default=0.2, ge=0)
+    retry_after_s: float | None = Field(default=0.2, ge=0, le=86_400)
     """What a 429 asks to wait; null: it doesn't say."""
     faults: Faults = Faults()
     replay: Path | None = None
@@ -248,9 +258,9 @@ class Role(Section):
 
     model: str = "rules"
     """The name of an entry of `models`."""
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0, le=2)
     """Sampling temperature."""
-    max_tokens: int = Field(default=700, ge=1)
+    max_tokens: int = Field(default=700, ge=1, le=1_000_000)
     """The most tokens an answer may have."""
     fallback: list[str] = []
     """Further entries of `models`: where a model refuses to answer, the next one takes over that call."""
@@ -272,7 +282,7 @@ class GeneratorRole(Role):
 
     prompt: str = "generator/v1"
     """A shipped prompt (`role/version`) or the path of your own file."""
-    temperature: float = Field(default=0.9, ge=0)
+    temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature."""
 
 
@@ -283,7 +293,7 @@ class EvaluatorRole(Role):
     """A shipped prompt (`role/version`) or the path of your own file."""
     justify_prompt: str = "evaluator/justify-v1"
     """The prompt that asks for an argument for a given score."""
-    max_tokens: int = Field(default=500, ge=1)
+    max_tokens: int = Field(default=500, ge=1, le=1_000_000)
     """The most tokens an answer may have."""
 
 
@@ -292,11 +302,11 @@ class ParaphraserRole(Role):
 
     prompt: str = "paraphraser/v1"
     """A shipped prompt (`role/version`) or the path of your own file."""
-    temperature: float = Field(default=0.9, ge=0)
+    temperature: float = Field(default=0.9, ge=0, le=2)
     """Sampling temperature."""
-    count: int = Field(default=5, ge=0)
+    count: int = Field(default=5, ge=0, le=100)
     """Paraphrases wanted of each accepted rationale."""
-    max_tries: int = Field(default=3, ge=1)
+    max_tries: int = Field(default=3, ge=1, le=100)
     """Tries at each paraphrase before it is given up."""
 
 
@@ -322,12 +332,21 @@ class SimilarityConfig(Section):
 class RefineConfig(Section):
     """The refinement loop and its gate."""
 
-    threshold: int = Field(default=0, ge=0)
-    """α: how far a rating may lie from the intended one (`image-mad`: the sum over levels 1–4)."""
-    max_rounds: int = Field(default=4, ge=1)
-    """T: the most rounds for one level."""
     gate: Literal["per-level", "image-mad"] = "per-level"
     """`per-level` accepts each level by itself, `image-mad` the ladder as a whole."""
+    threshold: int = Field(default=0, ge=0)
+    """α: how far a rating may lie from the intended one, below 4 (`image-mad`: over levels 1–4, below 12)."""
+    max_rounds: int = Field(default=4, ge=1, le=100)
+    """T: the most rounds for one level."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _refuses_something(cls, value: int, info: ValidationInfo) -> int:
+        farthest = [max(abs(level - rating) for rating in LEVELS) for level in WRITTEN_LEVELS]
+        most = {"per-level": max(farthest), "image-mad": sum(farthest)}.get(info.data.get("gate", ""))
+        if most is not None and value >= most:
+            raise ValueError(f"{value} accepts every rating; with {info.data['gate']} use {most - 1} at most")
+        return value
 
 
 class EngineConfig(Section):
@@ -335,7 +354,7 @@ class EngineConfig(Section):
 
     kind: Literal["local", "ray"] = "local"
     """`local`: one process, no Ray; `ray`: worker actors."""
-    workers: int = Field(default=2, ge=1)
+    workers: int = Field(default=2, ge=1, le=1024)
     """Ray worker actors."""
     address: str | None = None
     """A Ray cluster to join; default: the one the job runs in, else a new local one (`local`: always)."""
@@ -346,7 +365,7 @@ class DatasetConfig(Section):
 
     test_fraction: float = Field(default=0.2, ge=0, le=1)
     """The share of groups in the test split, approximately: each group is drawn by hash."""
-    test_variants: int = Field(default=1, ge=1)
+    test_variants: int = Field(default=1, ge=1, le=1000)
     """Paraphrases per level in the test split (train has all)."""
     pair_fraction: float = Field(default=0.5, ge=0, le=1)
     """The share of training pairs that is kept."""
@@ -391,6 +410,8 @@ class Config(Section):
         if several and not value:
             raise ValueError("names no file")
         for text in texts:
+            if text is None:
+                raise ValueError("is empty (YAML reads `~` alone as nothing; put it in quotes)")
             if not isinstance(text, str | Path) or not str(text).strip() or "\0" in str(text):
                 raise ValueError(f"{text!r} is not a path")
         return value
@@ -404,6 +425,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _models_exist(self) -> Config:
+        for name in self.models:
+            why = trouble_with(name, str)
+            if why:
+                raise ValueError(f"models: the name {name!r} {why}")
         for name in ROLES:
             role: Role = getattr(self, name)
             self._has(f"{name}.model", role.model)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from dfj_bootstrap.config import ROLES, Config, Model, Role, RulesModel, ScriptedModel, Section, nearest
 from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.local_paths import local_path
+from dfj_bootstrap.strict_yaml import parse_yaml
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -32,22 +34,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: {_sentence(error)}") from None
     try:
         return _resolve(config, path.resolve().parent)
-    except RuntimeError as error:  # no home folder for a `~name`
+    except (ConfigError, RuntimeError) as error:  # or no home folder for a `~name`
         raise ConfigError(f"{path}: {error}") from None
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error instead of a silent loss."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` stands twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key.value, str) else id(key))
-        return super().construct_mapping(node, deep)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -57,11 +45,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: it can't be read, is not YAML, or holds no mapping; with line and column.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not valid YAML: not UTF-8 text (byte {error.start + 1})") from None
+        raise ConfigError(
+            f"{path}: not valid YAML: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
+        ) from None
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{path}{_mark(error)}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -95,7 +85,7 @@ def _set(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: `{parent}` holds a value, not a section")
         node = child
     try:
-        node[leaf] = yaml.load(text, _StrictLoader)
+        node[leaf] = parse_yaml(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
 
@@ -155,7 +145,7 @@ _BOUNDS = {
 def _wanted(kind: str, limits: dict[str, Any], message: str) -> str:
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{words} {limits[name]:g}"
+        return f"{words} {limits[name]:.15g}"
     return _WANTED.get(kind.split("_", maxsplit=1)[0], message[:1].lower() + message[1:])
 
 
@@ -197,7 +187,11 @@ def _section_in(annotation: Any, otherwise: type[BaseModel]) -> type[BaseModel]:
 
 
 def _resolve(config: Config, base: Path) -> Config:
-    """Make every path absolute, against the config's own folder."""
+    """Make every path absolute, against the config's own folder.
+
+    Raises:
+        ConfigError: one can't be a path of this machine.
+    """
 
     def absolute(path: Path) -> Path:
         return (base / path.expanduser()).resolve()
@@ -211,17 +205,20 @@ def _resolve(config: Config, base: Path) -> Config:
         section: Role = getattr(config, name)
         return section.model_copy(update=own(section, "prompt", "justify_prompt"))
 
-    def model(section: Model) -> Model:
-        replay = section.replay if isinstance(section, ScriptedModel) else None
-        return section.model_copy(update={"replay": absolute(replay)}) if replay else section
+    def model(name: str, section: Model) -> Model:
+        if not isinstance(section, ScriptedModel) or not section.replay:
+            return section
+        return section.model_copy(
+            update={"replay": local_path(f"models.{name}.replay", section.replay, base)}
+        )
 
-    seeds = [absolute(path) for path in config.seed_files]
+    seeds = [local_path("seeds", path, base) for path in config.seed_files]
     update: dict[str, Any] = {
         **{name: role(name) for name in ROLES},
-        "models": {name: model(section) for name, section in config.models.items()},
+        "models": {name: model(name, section) for name, section in config.models.items()},
         "seeds": seeds if isinstance(config.seeds, list) else seeds[0],
-        "output": absolute(config.output),
-        "image_root": absolute(config.image_root) if config.image_root else None,
+        "output": local_path("output", config.output, base),
+        "image_root": local_path("image_root", config.image_root, base) if config.image_root else None,
         "similarity": config.similarity.model_copy(update=own(config.similarity, "model")),
     }
     return config.model_copy(update=update)

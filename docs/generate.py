@@ -26,7 +26,13 @@ Generated from `dfj_bootstrap/config.py` by `make docs`; don't edit.
 One YAML file. An unknown key is an error that names the nearest right one. Relative paths resolve against the
 config's own folder. `--set a.b=value` overrides a key, e.g. `--set refine.max_rounds=2`; the value is read as
 YAML. Keys to servers never stand in the file, only the names of the environment variables that hold them (a
-`.env` beside the config is read). `run.json` in the run folder holds the resolved config.
+`.env` beside the config is read; each of its lines is `NAME=VALUE`). `run.json` in the run folder holds the
+resolved config.
+
+Numbers are written as in YAML 1.2 (`1e3` is one, `1:30` isn't), dates are texts, and a key that stands twice
+is an error. Paths are of this machine: `~` is the home folder, but variables (`$HOME`), placeholders
+(`{date}`) and addresses (`s3://…`, `gs://…`) are refused, since they would only become folders of that name.
+To write to a bucket, mount it or copy the run folder afterwards.
 
 The least that runs:
 
@@ -39,6 +45,8 @@ seeds: seeds.jsonl
 - **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`; rows may be added.
 - **Freely, and decided anew from the recorded answers:** `refine`, `similarity`, `paraphraser.count` and
   `max_tries`, `dataset`.
+- **By a new version:** a field that the run's version didn't know must be at its default; where rules that
+  decide have changed, everything is decided anew from the recorded answers.
 - **Never** (exit code 2, which names the key; use another output folder): what the answers depend on, that is
   a role's model and how it is shown pictures, prompts, sampling and `max_tokens`; a seed's row or picture.
 """

@@ -9,7 +9,8 @@ import orjson
 
 from dfj_bootstrap.cli.report import Report
 from dfj_bootstrap.config import Config
-from dfj_bootstrap.engine.wiring import check_backends, identity_of, keys_in_use
+from dfj_bootstrap.engine.identity import identity_of
+from dfj_bootstrap.engine.wiring import check_backends, keys_in_use
 from dfj_bootstrap.storage.plan import make_plan
 
 _SHOWN = 20

@@ -196,23 +196,23 @@ def calls(
 
 def _load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
     from dfj_bootstrap.config_file import load_config
+    from dfj_bootstrap.local_paths import local_path
 
     _load_keys(path.resolve().parent / ".env")
     config = load_config(path, overrides or [])
-    return config.model_copy(update={"output": output.resolve()}) if output else config
+    if output is None:
+        return config
+    return config.model_copy(update={"output": local_path("--output", output, Path.cwd())})
 
 
 def _load_keys(path: Path) -> None:
     """Take what is not in the environment from a ``.env`` beside the config."""
     from dotenv import load_dotenv
 
-    from dfj_bootstrap.errors import ConfigError
+    from dfj_bootstrap.cli.env_file import check_env_file
 
-    try:
-        load_dotenv(path)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot read the keys: {why}") from None
+    check_env_file(path)
+    load_dotenv(path)
 
 
 def _print(report: Any, as_json: bool) -> None:

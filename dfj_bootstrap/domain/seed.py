@@ -62,7 +62,7 @@ class ImageRef:
 
     Attributes:
         path: absolute path of the file.
-        name: the path as the seed row gave it, for tables.
+        name: the path below the image root, in its plain spelling, for tables.
         digest: hex BLAKE2b-128 of the file's bytes.
         width, height: pixels of the upright picture.
         suffix: ``.png``, ``.jpg`` or ``.webp``: what the file's *content* is.
@@ -86,7 +86,7 @@ class Seed:
         gold: the human (or factual) rationale; ``None`` where a writer must make it from annotations.
         group: pictures of one group share a split; default: the image's digest.
         split: set where the row (or another row of its group) names it.
-        ordinal: position among the good rows, from 0: what ``--limit`` counts.
+        ordinal: position among the good rows, from 0; rows that a run gets later come after those it had.
     """
 
     id: str

@@ -67,6 +67,10 @@ class Call:
 
         Transport details (base URL, schema mode, headers) stay out: they may change between two
         starts of one run without a call being paid twice.
+
+        Recorded answers are found by it, so the list below belongs to the run folder's format (``FORMAT`` in
+        ``storage.manifest``): a field that a later version adds is appended only where it is set, and any
+        other change is another format.
         """
         place = self.place
         identity = [

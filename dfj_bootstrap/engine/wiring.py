@@ -24,12 +24,12 @@ from dfj_bootstrap.endpoints.purse import Purse
 from dfj_bootstrap.endpoints.scripted_replay import check_replay
 from dfj_bootstrap.endpoints.vllm_command import check_vllm
 from dfj_bootstrap.engine.allowances import Allowances
+from dfj_bootstrap.engine.identity import identity_of
 from dfj_bootstrap.engine.keys import key_of, key_variable
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.allowance import Grant
 from dfj_bootstrap.policy.fidelity import Window
-from dfj_bootstrap.prompting import messages
-from dfj_bootstrap.prompting.templates import Form, check_placeholders, load_prompt
+from dfj_bootstrap.prompting.templates import load_prompt
 from dfj_bootstrap.roles.model import ModelEvaluator, ModelGenerator, ModelParaphraser, ModelWriter
 from dfj_bootstrap.roles.model_asking import Line
 from dfj_bootstrap.roles.recorded import RecordedSimilarity
@@ -42,9 +42,6 @@ from dfj_bootstrap.storage.journal import Records
 
 if TYPE_CHECKING:
     from dfj_bootstrap.endpoints.vllm import Replicas
-
-RULES_VERSION = 1
-"""Of the texts that the rules make: a run isn't continued with another one."""
 
 _SEEDS_AT_ONCE = 8
 """Seeds in progress where no calls are: rules only compute, and more would only take memory."""
@@ -207,15 +204,6 @@ def keys_in_use(config: Config) -> dict[str, str]:
     return {name: variable for name, variable in variables.items() if os.environ.get(variable)}
 
 
-def identity_of(config: Config) -> dict[str, Any]:
-    """What the paid answers depend on, by role: it may not change between two starts of one run.
-
-    Raises:
-        ConfigError: a prompt isn't there, or has wrong placeholders.
-    """
-    return {name: _identity_of_role(config, getattr(config, name), _FORMS[name]) for name in ROLES}
-
-
 def recipe_of(config: Config) -> Recipe:
     """What the stages need to know."""
     window = Window(config.similarity.min, config.similarity.max)
@@ -250,49 +238,6 @@ def _maker(config: Config, role: str, who: Mapping[str, Any]) -> str:
     names = [config.models[name] for name in getattr(config, role).fallback]
     others = [f" or {model.model}" for model in names if isinstance(model, PaidModel)]
     return "".join([who.get("model", "the embedded rules"), *others])
-
-
-_FORMS: Mapping[str, Mapping[str, Form]] = {
-    "writer": {"prompt": messages.WRITER},
-    "generator": {"prompt": messages.GENERATOR},
-    "evaluator": {"prompt": messages.EVALUATOR, "justify_prompt": messages.JUSTIFY},
-    "paraphraser": {"prompt": messages.PARAPHRASER},
-}
-
-
-def _identity_of_role(config: Config, role: Role, forms: Mapping[str, Form]) -> dict[str, Any]:
-    model = config.models[role.model]
-    if not isinstance(model, PaidModel):
-        return {"backend": model.backend, "version": RULES_VERSION}
-    prompts = {name: load_prompt(getattr(role, name)) for name in forms}
-    for name, form in forms.items():
-        check_placeholders(prompts[name], form)
-    return {
-        **_identity_of_model(config, role.model),
-        "fallback": "; ".join(_sentence(_identity_of_model(config, name)) for name in role.fallback),
-        "temperature": role.temperature,
-        "max_tokens": role.max_tokens,
-        "rng_seed": role.rng_seed,
-        **{name: prompt.digest for name, prompt in prompts.items()},
-    }
-
-
-def _identity_of_model(config: Config, name: str) -> dict[str, Any]:
-    model = config.models[name]
-    assert isinstance(model, PaidModel)
-    return {
-        "backend": config.models[name].backend,
-        "endpoint": name,
-        "model": model.model,
-        "send_images": model.send_images,
-        "pixels": f"{model.min_pixels}–{model.max_pixels}" if model.send_images else None,
-        **({"thinking_budget": model.thinking_budget} if isinstance(model, GeminiModel) else {}),
-        **({"reasoning_effort": model.reasoning_effort} if isinstance(model, OpenAIModel) else {}),
-    }
-
-
-def _sentence(identity: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in identity.items())
 
 
 def _models_in_use(config: Config) -> dict[str, PaidModel]:

@@ -15,9 +15,9 @@ from typing import Any
 from dfj_bootstrap.compose import basis_of, preview_folder
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
+from dfj_bootstrap.engine.identity import identity_of, made_with_another
 from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import read_status
-from dfj_bootstrap.engine.wiring import identity_of
 from dfj_bootstrap.estimate.sizes import MeanTokens
 from dfj_bootstrap.policy.estimate import NOTHING, Answered, Measured
 from dfj_bootstrap.storage.journal import read_journal
@@ -111,8 +111,7 @@ def look_back(config: Config) -> Past:
 def read_history(config: Config, run: Path) -> History:
     """The work in a folder; an empty history where there is none, or it was made with something else."""
     manifest = read_manifest(run)
-    identity = identity_of(config)
-    if manifest is None or manifest.get("identity") != identity:
+    if manifest is None or made_with_another(manifest, config):
         return History()
     seeds: dict[str, _Seed] = defaultdict(_Seed)
     sums: dict[str, Counter[str]] = defaultdict(Counter)
@@ -128,7 +127,7 @@ def read_history(config: Config, run: Path) -> History:
     reworded = sum(len(seed.paraphrases) for seed in seeds.values())
     return History(
         run,
-        _in_current_parts(config, run, manifest["run_id"], identity),
+        _in_current_parts(config, run, manifest["run_id"], identity_of(config)),
         _measured(books, finished, sums if whole else {}, reworded),
         {role: _mean(each, finished) for role, each in sums.items()},
         status["cost_usd"],

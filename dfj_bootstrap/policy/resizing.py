@@ -18,6 +18,9 @@ MIN_PIXELS = 3_136
 MAX_PIXELS = 1_003_520
 """1280 × 28 × 28: the published upper limit of the area."""
 
+MAX_RATIO = 200
+"""Longer side ÷ shorter side: above it Qwen2-VL's preprocessing refuses a picture, and so does training."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelLimits:

@@ -100,14 +100,14 @@ def open_image(root: Path, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> I
         BadImage: the path leaves the root, or the picture is missing, damaged, too large, too small,
             animated, or of another format.
     """
-    path = locate(root, name)
+    path, plain = locate(root, name)
     data = read(path, limits.file_bytes)
     with _decoded(_open(data, limits)) as picture:
         turn = _orientation(picture)
         width, height = reversed(picture.size) if turn in _LYING else picture.size
         verbatim = _is_upright_rgb(picture, data, turn)
         suffix = _SUFFIX[type(picture)] if verbatim else ".png"
-    return ImageRef(str(path), name, _digest(data), width, height, suffix, verbatim)
+    return ImageRef(str(path), plain, _digest(data), width, height, suffix, verbatim)
 
 
 def dataset_bytes(ref: ImageRef) -> bytes:

@@ -50,6 +50,7 @@ def open_manifest(
     config: Mapping[str, Any],
     identity: Mapping[str, Any],
     prices: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Start or go on with a run: state ``running``, with the config of this start.
 
@@ -57,12 +58,13 @@ def open_manifest(
         config: the resolved configuration, without secrets.
         identity: what the paid answers depend on; must be what it was at the first start.
         prices: what this start counts costs by, and where that comes from.
+        defaults: the identity where nothing is configured that needn't be.
 
     Raises:
         RunFolderError: the folder holds a run that was made with something else; names it.
     """
     manifest = read_manifest(run) or _new()
-    changed = _difference(manifest.get("identity", identity), identity)
+    changed = difference(manifest.get("identity", identity), identity, defaults or {})
     if changed:
         raise RunFolderError(
             f"{run}: this run was started with another {changed}; its answers would not fit together. "
@@ -91,16 +93,23 @@ def _new() -> dict[str, Any]:
     return {"format": FORMAT, "run_id": secrets.token_hex(8), "created_at": _now(), "wall_s": 0.0}
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> str:
-    """The first field that differs, as ``generator.temperature (0.7, now 0.9)``; empty where none does."""
-    for key in [*old, *(k for k in new if k not in old)]:
-        a, b, where = old.get(key), new.get(key), f"{path}{key}"
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            inner = _difference(a, b, f"{where}.")
+def difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any], path: str = ""
+) -> str:
+    """The first field that differs, as ``generator.temperature (0.7, now 0.9)``; empty where none does.
+
+    Args:
+        old: of the run, maybe by another version: what only that one knows can't be compared.
+        defaults: what a run was made with where ``old`` doesn't know a field; a section that is new is free.
+    """
+    for key, now in new.items():
+        was, usual = old.get(key, defaults.get(key, now)), defaults.get(key, {})
+        if isinstance(now, Mapping) and isinstance(was, Mapping):
+            inner = difference(was, now, usual, f"{path}{key}.") if key in old else ""
             if inner:
                 return inner
-        elif a != b:
-            return f"{where} ({a}, now {b})"
+        elif was != now:
+            return f"{path}{key} ({was}, now {now})"
     return ""
 
 

@@ -1,8 +1,9 @@
 """The plan: all seeds, read once, checked against each other, laid into partitions by hash of their id.
 
 The number of partitions is chosen by the first plan and never changes, so seeds that are added move nobody.
-A plan only grows: a seed whose row changed or went away is an error, for work on it exists already. The
-caller holds the lock of the run folder.
+A plan only grows: a seed whose row changed or went away is an error, for work on it exists already, and a
+seed that an earlier plan admitted stays, whatever rules there are now. Wherever rows are added, a partition
+that gets none keeps its bytes, and so its work. The caller holds the lock of the run folder.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.errors import RunFolderError, SeedsError
 from dfj_bootstrap.policy.ordering import partition_of
+from dfj_bootstrap.storage.image_paths import plain_name
 from dfj_bootstrap.storage.plan_files import (
     PlanSummary,
     PlanWriter,
@@ -43,6 +45,7 @@ from dfj_bootstrap.storage.seed_rows import read_rows as read_seed_rows
 __all__ = [
     "PlanSummary",
     "Slices",
+    "content_of",
     "make_plan",
     "partition_file",
     "read_partition",
@@ -70,7 +73,7 @@ def make_plan(
     """Read the seeds and write the plan, unless the one that stands already holds what is wanted.
 
     Args:
-        limit: stop after so many good rows (ordinals 0 to limit − 1); a plan that stands never shrinks.
+        limit: stop after so many good rows; a plan that stands never shrinks.
         split_of: the split of a group that no row names one for: an added row may not say otherwise.
 
     Raises:
@@ -92,6 +95,7 @@ def make_plan(
                 _remember(run, before, index)
             reading = _Reading(run, config, partitions, writer, index)
             complete = reading.read(limit, lines, on_progress)
+            reading.settle()
             reading.check_nothing_lost(before)
             summary = PlanSummary(partitions, reading.good, reading.refused, reading.notes, digest, complete)
             writer.commit(summary, index)
@@ -115,6 +119,7 @@ class _Reading:
         self._writer = writer
         self._index = index
         self._first: Refusal | None = None
+        self._next = index.planned
         self.good = self.refused = self.notes = 0
 
     def read(self, limit: int | None, lines: int, on_progress: Progress | None) -> bool:
@@ -131,33 +136,43 @@ class _Reading:
                     return False
         return True
 
+    def settle(self) -> None:
+        """Once nothing more is read: tell of the rows that were turned down in the end."""
+        for refusal in self._index.withdrawals():
+            self._refuse(refusal)
+
     def check_nothing_lost(self, before: PlanSummary | None) -> None:
         """There is something to do, and every seed of the earlier plan was met again."""
         if not self.good:
             self._writer.publish_refused()
             raise SeedsError(self._nothing())
         if before and self._index.missing():
-            gone = next(s for s in _all_seeds(self._run, before) if self._index.earlier_content(s.id))
+            gone = next(s for s in _all_seeds(self._run, before) if self._index.earlier(s.id))
             raise RunFolderError(f"seed {gone.id!r}: {self._why_gone(gone)}; {_OTHER_FOLDER}")
 
     def _take(self, row: SeedRow) -> None:
-        seed = replace(row.seed, ordinal=self.good)
-        content = _content(seed)
-        earlier = self._index.earlier_content(seed.id)
-        if earlier not in (None, content):
+        content, earlier = content_of(row.seed), self._index.earlier(row.seed.id)
+        if earlier and earlier.content != content:
             self._changed(row)
-        objection = self._index.objection(row)
+        objection = None if earlier else row.unfit or self._index.objection(row)
         if objection:
-            self._refuse(row.refuse(*objection))
+            self._turn_down(row, *objection)
             return
-        self._index.admit(row)
+        seed = replace(row.seed, ordinal=earlier.ordinal if earlier else self._next)
+        self._index.admit(row, seed.ordinal)
         self._writer.add(
             partition_of(seed.id, self._partitions), seed_to_row(seed) | {"content": content.hex()}
         )
+        self._next += not earlier
         self.good += 1
         self.notes += len(row.notes)
         for note in row.notes:
             self._writer.note(note)
+
+    def _turn_down(self, row: SeedRow, field: str, why: str) -> None:
+        if field == "label":
+            self.good -= self._index.withdraw(row)
+        self._refuse(row.refuse(field, why))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._first = self._first or refusal
@@ -166,7 +181,7 @@ class _Reading:
 
     def _changed(self, row: SeedRow) -> None:
         seeds = read_partition(self._run, partition_of(row.seed.id, self._partitions))
-        old = next(seed for seed in seeds if seed.id == row.seed.id)
+        old = _respelled(next(seed for seed in seeds if seed.id == row.seed.id))
         what = " and ".join(_differences(old, row.seed)) or "split"
         raise RunFolderError(
             f"{row.file} line {row.line}: {what} of seed {row.seed.id!r} changed since this run was planned;"
@@ -185,8 +200,9 @@ class _Reading:
         files = ", ".join(str(file) for file in self._config.seed_files)
         if not self._first:
             return f"{files}: there are no rows; a seeds file holds one JSON object per line"
-        where = self._run / "refused.jsonl"
-        return f"no good row: all {self.refused} refused (see {where}); the first: {self._first.sentence()}"
+        kept = self._run == self._config.output  # elsewhere it is a trial, and its folder goes away
+        where = f" (see {self._run / 'refused.jsonl'})" if kept else ""
+        return f"no good row: all {self.refused} refused{where}; the first: {self._first.sentence()}"
 
 
 def _look_through(config: Config) -> tuple[str, int]:
@@ -218,7 +234,8 @@ def _partitions(rows: int) -> int:
 def _remember(run: Path, before: PlanSummary, index: SeedIndex) -> None:
     for partition in range(before.partitions):
         for row in read_rows(partition_file(run, partition)):
-            index.remember(seed_from_row(row), bytes.fromhex(row["content"]))
+            seed = seed_from_row(row)
+            index.remember(seed, _content_now(seed, bytes.fromhex(row["content"])))
 
 
 def _all_seeds(run: Path, before: PlanSummary) -> Iterator[Seed]:
@@ -226,9 +243,24 @@ def _all_seeds(run: Path, before: PlanSummary) -> Iterator[Seed]:
         yield from read_partition(run, partition)
 
 
-def _content(seed: Seed) -> bytes:
+def content_of(seed: Seed) -> bytes:
     """Digest of what the row says: not where the picture lies, nor what other rows make of it."""
     return blake2b(orjson.dumps(_fields(seed)), digest_size=16).digest()
+
+
+def _content_now(seed: Seed, content: bytes) -> bytes:
+    """The digest of a planned row as it is made today, however the path of its picture was spelled."""
+    plain = _respelled(seed)
+    if plain == seed:
+        return content
+    for split in (seed.split, None):  # the row's own, or its group's
+        if content_of(replace(seed, split=split)) == content:
+            return content_of(replace(plain, split=split))
+    return content
+
+
+def _respelled(seed: Seed) -> Seed:
+    return replace(seed, image=replace(seed.image, name=plain_name(seed.image.name)))
 
 
 def _fields(seed: Seed) -> dict[str, Any]:

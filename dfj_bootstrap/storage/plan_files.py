@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -60,7 +62,7 @@ def plan_folder(run: Path) -> Path:
 
 
 def read_partition(run: Path, partition: int) -> Iterator[Seed]:
-    """The seeds of a partition in input order, read line by line.
+    """The seeds of a partition in the order of their ordinals, read line by line.
 
     Raises:
         RunFolderError: the file is missing or damaged.
@@ -244,13 +246,13 @@ class PlanWriter:
     def commit(self, summary: PlanSummary, index: SeedIndex) -> None:
         """Put the plan in place, durably; rows without a split take that of their group."""
         self._flush()
-        inherit = index.any_inherit()
+        final = _Final(index)
         for partition in range(self._partitions):
             path = self._part(partition)
             if not path.exists():
                 path.touch()
-            elif inherit:
-                _inherit(path, index)
+            elif final.changes:
+                final.rewrite(path)
             else:
                 sync(path)
         for file in (self._refused, self._notes):
@@ -282,8 +284,28 @@ class PlanWriter:
         return (self.folder / name).open("wb")
 
 
-def _inherit(path: Path, index: SeedIndex) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as out:
-        for row in read_rows(path):
-            row["split"] = row["split"] or index.split_named(row["group"])
-            out.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+class _Final:
+    """What only the end of the reading shows: splits of groups, rows withdrawn, the order of the rest."""
+
+    def __init__(self, index: SeedIndex) -> None:
+        self._index = index
+        self._inherit = index.any_inherit()
+        self._withdrawn = index.withdrawn()
+        self.changes = self._inherit or bool(self._withdrawn) or index.planned > 0
+
+    def rewrite(self, path: Path) -> None:
+        """Bring one partition into its final form, in the order of the ordinals."""
+        rows = [row for row in map(self._settled, read_rows(path)) if row is not None]
+        rows.sort(key=itemgetter("ordinal"))
+        with replacing(path) as temporary, temporary.open("wb") as out:
+            for row in rows:
+                out.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _settled(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        before = bisect_left(self._withdrawn, row["ordinal"])
+        if before < len(self._withdrawn) and self._withdrawn[before] == row["ordinal"]:
+            return None
+        row["ordinal"] -= before
+        if self._inherit:
+            row["split"] = row["split"] or self._index.split_named(row["group"])
+        return row

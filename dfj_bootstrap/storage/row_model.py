@@ -91,13 +91,6 @@ def _said(value: Any, info: ValidationInfo) -> Any:
     return text
 
 
-def _rationale(value: Any, info: ValidationInfo) -> Any:
-    text = _said(value, info)
-    if isinstance(text, str) and not says_something(text):
-        raise ValueError(f"{shown(text)} holds no letter or digit")
-    return text
-
-
 def _name(value: Any) -> Any:
     if isinstance(value, str):
         if not value.strip():
@@ -184,9 +177,7 @@ class SeedRowModel(BaseModel):
     id: Name | None = None
     image: Annotated[str, Field(max_length=PATH_CHARACTERS)]
     label: Annotated[Label, PlainValidator(_label)]
-    gold_rationale: Annotated[str, BeforeValidator(_rationale), Field(max_length=GOLD_CHARACTERS)] | None = (
-        None
-    )
+    gold_rationale: Annotated[str, BeforeValidator(_said), Field(max_length=GOLD_CHARACTERS)] | None = None
     annotations: Annotated[list[MarkRow], Field(max_length=MARKS)] | None = None
     group: Name | None = None
     split: Annotated[Split | None, PlainValidator(_split)] = None

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dfj_bootstrap.domain.seed import ImageRef, Seed
+from dfj_bootstrap.domain.texts import says_something
 from dfj_bootstrap.errors import SeedsError
+from dfj_bootstrap.policy.resizing import MAX_RATIO
 from dfj_bootstrap.storage.images import DEFAULT_LIMITS, BadImage, ImageLimits, open_image
 from dfj_bootstrap.storage.json_lines import BadLine, Line, read_lines
 from dfj_bootstrap.storage.row_model import (
@@ -26,6 +28,7 @@ from dfj_bootstrap.storage.row_model import (
     SeedRowModel,
     clean,
     parse_row,
+    shown,
 )
 
 _THREADS = min(4, os.cpu_count() or 1)
@@ -74,15 +77,21 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class SeedRow:
-    """A good row and where it stands; the seed's ordinal is not set and its split is the row's own."""
+    """A row that can be read, and where it stands; the seed's ordinal is not set, its split is the row's own.
+
+    Attributes:
+        unfit: the field that a rule turns down, and why; a run that has planned the seed already keeps it, so
+            that a new rule locks nobody out.
+    """
 
     file: str
     line: int
     seed: Seed
     notes: tuple[Note, ...] = ()
+    unfit: tuple[str, str] | None = None
 
     def refuse(self, field: str, why: str) -> Refusal:
-        """Turn it down after all, because of another row."""
+        """Turn it down after all, because of a rule or another row."""
         return Refusal(self.file, self.line, _safe(self.seed.id), field, why)
 
 
@@ -102,11 +111,13 @@ def read_seeds(
     """
     with closing(read_rows(files, image_root, limits)) as rows:
         for item in rows:
-            if isinstance(item, SeedRow):
+            if isinstance(item, Refusal):
+                yield item
+            elif item.unfit:
+                yield item.refuse(*item.unfit)
+            else:
                 yield from item.notes
                 yield item.seed
-            else:
-                yield item
 
 
 def read_rows(
@@ -172,7 +183,19 @@ def _check(file: str, root: Path, limits: ImageLimits, line: Line | BadLine) -> 
         return Refusal(place, line.number, name, refused.field, refused.why)
     except BadImage as bad:
         return Refusal(place, line.number, name, "image", str(bad))
-    return SeedRow(place, line.number, seed, tuple(Note(place, line.number, seed.id, what) for what in notes))
+    told = tuple(Note(place, line.number, seed.id, what) for what in notes)
+    return SeedRow(place, line.number, seed, told, _unfit(seed))
+
+
+def _unfit(seed: Seed) -> tuple[str, str] | None:
+    """What nobody can be trained on, although it can be read."""
+    if seed.gold is not None and not says_something(seed.gold):
+        return "gold_rationale", f"{shown(seed.gold)} holds no letter or digit"
+    sides = (seed.image.width, seed.image.height)
+    if max(sides) > MAX_RATIO * min(sides):
+        size = f"{sides[0]} × {sides[1]}"
+        return "image", f"the picture is {size} pixels; trainers refuse sides of more than {MAX_RATIO} to 1"
+    return None
 
 
 def _seed(row: SeedRowModel, image: ImageRef) -> Seed:

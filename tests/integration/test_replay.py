@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from dfj_bootstrap.config_file import load_config
 from dfj_bootstrap.endpoints.call import Call, Finish, Reply
 from dfj_bootstrap.endpoints.scripted_roles import answer
+from dfj_bootstrap.engine.identity import identity_of
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.wiring import Backends, identity_of
+from dfj_bootstrap.engine.wiring import Backends
 from dfj_bootstrap.engine.worker import Worker
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity
 from dfj_bootstrap.storage.manifest import open_manifest

@@ -133,6 +133,24 @@ def test_a_configuration_holds_the_names_of_keys_and_never_keys(
         ("seeds: x\ngenerator: {model: ruls}", ["generator.model: no model named 'ruls'", "`rules`"]),
         ('seeds: x\ngenerator: {prompt: "a\\0"}', ["`generator`: `prompt` must not hold a null character"]),
         ("seeds: x\n1: 2", ["`1`: keys must be words"]),
+        ("seeds: x\noutput: ~", ["`output`: is empty", "put it in quotes"]),
+        ("seeds: x\nrefine: {threshold: 4}", ["`refine.threshold`: 4 accepts every rating; ", "use 3"]),
+        ("seeds: x\nrefine: {threshold: 12, gate: image-mad}", ["`refine.threshold`: 12 ", "use 11"]),
+        ("seeds: x\nrefine: {threshold: -1}", ["`refine.threshold`: must be at least 0"]),
+        ("seeds: x\nrefine: {max_rounds: 101}", ["`refine.max_rounds`: must be at most 100, not 101"]),
+        ("seeds: x\nrefine: {max_rounds: '9999999999999999999999'}", ["`refine.max_rounds`: must be at"]),
+        ("seeds: x\nengine: {workers: 1025}", ["`engine.workers`: must be at most 1024"]),
+        ("seeds: x\ngenerator: {temperature: 2.01}", ["`generator.temperature`: must be at most 2"]),
+        ("seeds: x\nwriter: {temperature: -.1}", ["`writer.temperature`: must be at least 0"]),
+        ("seeds: x\nevaluator: {temperature: .nan}", ["`evaluator.temperature`: must be a finite number"]),
+        ("seeds: x\nevaluator: {max_tokens: 1000001}", ["`evaluator.max_tokens`: must be at most 1000000"]),
+        ("seeds: x\ngenerator: {rng_seed: 9223372036854775808}", ["`rng_seed` must have fewer digits"]),
+        ("seeds: x\ndataset: {rng_seed: '-9223372036854775809'}", ["`rng_seed` must have fewer digits"]),
+        ("seeds: x\nparaphraser: {count: 101}", ["`paraphraser.count`: must be at most 100"]),
+        ("seeds: x\nparaphraser: {max_tries: 101}", ["`paraphraser.max_tries`: must be at most 100"]),
+        ("seeds: x\nbudget_usd: nan", ["`budget_usd`: must be a finite number"]),
+        ("seeds: x\nbudget_usd: -.inf", ["`budget_usd`: must be"]),
+        ("seeds: x\nsimilarity: {max: 1.01}", ["`similarity.max`: must be at most 1"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_with_file_field_and_fix(
@@ -144,8 +162,91 @@ def test_a_mistake_is_one_sentence_with_file_field_and_fix(
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("timeout_s: 0", "`models.f.timeout_s`: must be more than 0"),
+        ("timeout_s: .inf", "`models.f.timeout_s`: must be a finite number"),
+        ("timeout_s: 86401", "`models.f.timeout_s`: must be at most 86400"),
+        ("timeout_s: 1:30", "`models.f.timeout_s`: must be a number, not '1:30'"),
+        ("max_in_flight: 1e9", "`models.f.max_in_flight`: must be at most 100000"),
+        ("max_attempts: 101", "`models.f.max_attempts`: must be at most 100"),
+        ("prices: {input: -1, output: 1}", "`models.f.prices.input`: must be at least 0"),
+        ("prices: {input: .nan, output: 1}", "`models.f.prices.input`: must be a finite number"),
+        ("model: ''", "`models.f`: `model` must not be blank"),
+        ("model: '  '", "`models.f`: `model` must not be blank"),
+        ("model: ' gpt'", "`models.f`: `model` must not begin or end with a blank"),
+        ("model: 4.5", "`models.f`: `model` must be text, not 4.5; put it in quotes"),
+        ("model: on", "`models.f`: `model` must not be true; put it in quotes"),
+        ("model: “gpt”", "`models.f`: `model` must not stand in typographic quotes ('“gpt”')"),
+        ('model: "gpt\\u200b"', "`models.f`: `model` must not hold a character that can't be seen (U+200B)"),
+        ('model: "gpt\\n4"', "`models.f`: `model` must not hold a character that can't be seen (U+000A)"),
+        ('model: "gpt\\u00a04"', "`models.f`: `model` must not hold a character that can't be seen (U+00A0)"),
+        ("api_key_env: ''", "`models.f`: `api_key_env` must not be blank"),
+    ],
+)  # fmt: skip
+def test_a_value_that_a_model_cannot_have_is_refused(tmp_path: Path, value: str, said: str) -> None:
+    told = complaint(
+        tmp_path,
+        "seeds: x\nmodels:\n  f:\n    backend: openai\n"
+        + (f"    {value}" if value.startswith("model:") else f"    model: m\n    {value}"),
+    )
+    assert said in told
+
+
+@pytest.mark.parametrize("name", ["", " ", "a ", "a\tb", "a\u200b"])
+def test_a_model_must_have_a_name_that_can_be_seen(tmp_path: Path, name: str) -> None:
+    tree = {"seeds": "x", "models": {name: OPENAI}}
+    assert complaint(tmp_path, yaml.safe_dump(tree)).startswith(f": models: the name {name!r} must not ")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10),
+        ("1e1", 10),
+        ("1_0", 10),
+        ("0xA", 10),
+        ("+10", 10),
+        ("10.0", 10),
+        ("'10'", 10),
+        ("1.0e+1", 10),
+    ],
+)
+def test_numbers_are_read_as_they_look(tmp_path: Path, text: str, value: int) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"seeds: x\nrefine: {{max_rounds: {text}}}")
+    assert load_config(path).refine.max_rounds == value
+
+
+def test_a_date_is_a_name_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("seeds: 2024-01-01.jsonl\noutput: 2024-01-01")
+    assert load_config(path).output == tmp_path / "2024-01-01"
+
+
+def test_aliases_may_be_used_and_not_piled_up(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("seeds: x\ngenerator: &g {temperature: 0.5}\nparaphraser: {<<: *g, count: 2}")
+    config = load_config(path)
+    assert (config.paraphraser.temperature, config.paraphraser.count) == (0.5, 2)
+    layers = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    assert "more than 100,000 values" in complaint(
+        tmp_path, "\n".join(["a0: &a0 [x]", *layers, "seeds: *a8"])
+    )
+    assert "an alias stands for something that it is a part of" in complaint(tmp_path, "seeds: &a [*a]")
+
+
+def test_the_mark_at_the_start_that_editors_leave_is_no_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes("seeds: x".encode("utf-8-sig"))
+    assert load_config(path).seeds == tmp_path / "x"
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("seeds: x\n? [a]\n: b", " line 2, column 3: not valid YAML: keys must be words"),
+        ("seeds: x\n---\nseeds: y", " line 2, column 1: not valid YAML: but found another document"),
         ("seeds: [", " line 1, column 9: not valid YAML: "),
         ("seeds: x\nseeds: y", " line 2, column 1: not valid YAML: the key `seeds` stands twice"),
         ("seeds: x\nrefine:\n  max_rounds: 1\n  max_rounds: 2", " line 4, column 3: not valid YAML: "),
@@ -166,6 +267,10 @@ def test_a_file_that_is_not_text_or_not_there_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"seeds: caf\xe9")
     with pytest.raises(ConfigError, match=r"c\.yaml: not valid YAML: not UTF-8 text \(byte 11\)"):
         load_config(path)
+    for encoding in ("utf-16", "utf-16-le"):
+        path.write_bytes("seeds: x".encode(encoding))
+        with pytest.raises(ConfigError, match=r"c\.yaml: not valid YAML: "):
+            load_config(path)
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the config: No such file"):
         load_config(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot read the config: Is a directory"):

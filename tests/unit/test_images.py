@@ -133,6 +133,94 @@ def test_an_exif_turn_is_applied_and_leaves_no_exif() -> None:
     assert not Image.open(BytesIO(data)).getexif()
 
 
+CAFE = "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+DECOMPOSED = "cafe\N{COMBINING ACUTE ACCENT}"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "images/a.png",
+        "./images/a.png",
+        "images//a.png",
+        "images/./a.png",
+        "images/../images/a.png",
+        "x/../images/a.png",
+    ],
+)
+def test_one_file_has_one_name_however_it_is_spelled(tmp_path: Path, spelling: str) -> None:
+    write_picture(tmp_path / "images" / "a.png", 1)
+    assert open_image(tmp_path, spelling).name == "images/a.png"
+
+
+@pytest.mark.parametrize("spelling", ["images/../../a.png", "..", "./../a.png", "images/../../images/a.png"])
+def test_a_way_out_of_the_root_is_refused_even_if_it_comes_back(tmp_path: Path, spelling: str) -> None:
+    write_picture(tmp_path / "root" / "images" / "a.png", 1)
+    with pytest.raises(BadImage, match=r"`\.\.`"):
+        open_image(tmp_path / "root", spelling)
+
+
+def test_a_way_back_from_behind_a_link_is_not_taken_for_another_file(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", 1)
+    write_picture(tmp_path / "far" / "a.png", 2)
+    (tmp_path / "far" / "away").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+    with pytest.raises(BadImage, match=r"`\.\.` behind a link"):
+        open_image(tmp_path, "link/../a.png")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        (f"{CAFE}/{CAFE}.png", f"{DECOMPOSED}/{DECOMPOSED}.png"),
+        (f"{DECOMPOSED}/{DECOMPOSED}.png", f"{CAFE}/{CAFE}.png"),
+        (f"{DECOMPOSED}/{CAFE}.png", f"./{CAFE}//{DECOMPOSED}.png"),
+    ],
+)
+def test_an_accent_is_found_in_either_of_its_forms(tmp_path: Path, there: str, asked: str) -> None:
+    write_picture(tmp_path / there, 1)
+    assert open_image(tmp_path, asked).name == there
+
+
+def test_where_both_forms_are_there_each_is_itself(tmp_path: Path) -> None:
+    digests = []
+    for number, name in enumerate((f"{CAFE}.png", f"{DECOMPOSED}.png")):
+        write_picture(tmp_path / name, number)
+        digests.append(open_image(tmp_path, name).digest)
+        assert open_image(tmp_path, name).name == name
+    assert len({*digests, open_image(tmp_path, f"{CAFE}.png").digest}) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("images/cat.png", '"Images/Cat.PNG"'),
+        ("IMAGES/Cat.PNG", '"Images/Cat.PNG"'),
+        (" Images/Cat.PNG ", '"Images/Cat.PNG"'),
+        (f"Images/{DECOMPOSED}{CAFE}.png", f'"Images/{CAFE}{DECOMPOSED}.png"'),
+    ],
+)
+def test_a_name_that_differs_in_more_is_told_and_not_guessed(tmp_path: Path, asked: str, hint: str) -> None:
+    write_picture(tmp_path / "Images" / "Cat.PNG".lower(), 1)
+    (tmp_path / "Images" / "cat.png").rename(tmp_path / "Images" / "Cat.PNG")
+    (tmp_path / "Images" / f"{CAFE}{DECOMPOSED}.png").touch()
+    with pytest.raises(BadImage) as refused:
+        open_image(tmp_path, asked)
+    shown = hint.encode("ascii", "backslashreplace").decode().replace("\\xe9", "\\u00e9")
+    assert f"no such file in the image root; there is {shown}, whose name differs in capitals" in str(
+        refused.value
+    )
+
+
+def test_nothing_outside_the_root_is_told(tmp_path: Path) -> None:
+    write_picture(tmp_path / "secret" / "Plan.png", 1)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(BadImage) as refused:
+        open_image(tmp_path / "root", "link/plan.png")
+    assert str(refused.value) == "there is no such file in the image root"
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_every_exif_turn_shows_the_same_upright_picture(tmp_path: Path, turn: int) -> None:
     upright = Image.new("RGB", (20, 12), "white")

@@ -27,8 +27,8 @@ def test_a_second_start_keeps_the_runs_id_and_takes_the_new_config(tmp_path: Pat
     [
         ({"generator": {"model": "b", "temperature": 0.9}}, r"generator\.model \(a, now b\)"),
         ({"generator": {"model": "a", "temperature": 0.1}}, r"generator\.temperature \(0\.9, now 0\.1\)"),
-        ({"generator": {"model": "a"}}, r"generator\.temperature \(0\.9, now None\)"),
-        (IDENTITY | {"writer": {"model": "c"}}, r"writer"),
+        ({"generator": {"model": "a", "temperature": None}}, r"generator\.temperature \(0\.9, now None\)"),
+        ({"generator": {"temperature": 0.9, "model": "b"}}, r"generator\.model \(a, now b\)"),
     ],
 )
 def test_whatever_the_answers_depend_on_is_refused_by_name(
@@ -40,6 +40,30 @@ def test_whatever_the_answers_depend_on_is_refused_by_name(
     manifest = read_manifest(tmp_path)
     assert manifest is not None
     assert manifest["identity"] == IDENTITY
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        IDENTITY | {"judge": {"model": "c", "temperature": 0.0}},
+        {"generator": IDENTITY["generator"] | {"top_p": 1.0}},
+        {"generator": {"model": "a"}},
+        {},
+    ],
+)
+def test_a_role_or_a_field_that_only_one_version_knows_locks_nobody_out(
+    tmp_path: Path, identity: dict[str, object]
+) -> None:
+    defaults = {"generator": {"model": "a", "temperature": 0.9, "top_p": 1.0}, "judge": {"temperature": 0.7}}
+    open_manifest(tmp_path, {}, IDENTITY)
+    assert open_manifest(tmp_path, {}, identity, defaults=defaults)["identity"] == identity
+
+
+def test_a_field_that_the_runs_version_did_not_know_must_be_at_its_default(tmp_path: Path) -> None:
+    open_manifest(tmp_path, {}, IDENTITY)
+    set_now = {"generator": IDENTITY["generator"] | {"top_p": 0.5}}
+    with pytest.raises(RunFolderError, match=r"generator\.top_p \(1\.0, now 0\.5\)"):
+        open_manifest(tmp_path, {}, set_now, defaults={"generator": {"top_p": 1.0}})
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"format": 99}'])

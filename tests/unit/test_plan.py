@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfj_bootstrap.config import Config
@@ -16,8 +18,10 @@ from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, Annotation, Box, ImageRef, Seed, Split
 from dfj_bootstrap.errors import RunFolderError, SeedsError
 from dfj_bootstrap.policy.ordering import partition_of
+from dfj_bootstrap.storage.images import open_image
 from dfj_bootstrap.storage.plan import (
     PlanSummary,
+    content_of,
     make_plan,
     partition_file,
     read_partition,
@@ -120,13 +124,21 @@ def test_hostile_rows_are_counted_and_told_and_the_good_ones_planned(tmp_path: P
     assert len(desk.bytes()["notes.jsonl"].splitlines()) == 5
 
 
-@pytest.mark.parametrize(
-    "name", ["images", "lone_surrogate", "not_objects", "invalid_utf8", "half_line", "bom_crlf"]
-)
+@pytest.mark.parametrize("name", ["lone_surrogate", "not_objects", "invalid_utf8", "half_line", "bom_crlf"])
 def test_every_hostile_file_can_be_planned_and_keeps_its_good_rows(tmp_path: Path, name: str) -> None:
     desk = Desk(tmp_path)
     make_plan(desk.run, Config(seeds=BAD / f"{name}.jsonl"))
     assert {"ok-1", "ok-2"} <= set(desk.planned())
+
+
+def test_of_the_hostile_pictures_the_one_under_two_labels_is_left_out_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    make_plan(desk.run, Config(seeds=BAD / "images.jsonl"))
+    assert list(desk.planned()) == ["ok-1", *(f"img-{n:02d}" for n in (5, 6, 7, 9, 11, 13))]
+    assert [(row["line"], row["why"].split(",")[0]) for row in desk.refused() if row["field"] == "label"] == [
+        (18, "line 13 has the same picture as fake"),
+        (13, "line 18 has the same picture as real"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +148,7 @@ def test_every_hostile_file_can_be_planned_and_keeps_its_good_rows(tmp_path: Pat
         ("only_blank_lines.jsonl", "there are no rows"),
         (
             "array_instead_of_lines.json",
-            "no good row: all 1 refused .* the first: .* one JSON object per line",
+            "no good row: all 1 refused; the first: .* one JSON object per line",
         ),
         ("none.jsonl", "no such file"),
     ],
@@ -153,6 +165,17 @@ def test_refused_rows_can_be_read_even_if_none_was_good(desk: Desk) -> None:
     with pytest.raises(SeedsError, match="all 2 refused"):
         desk.plan(*rows(0, 1, label="x"))
     assert [row["line"] for row in desk.refused()] == [1, 2]
+
+
+def test_a_trial_does_not_send_people_to_a_file_that_goes_away_with_it(desk: Desk) -> None:
+    desk.write(*rows(0, label="x"))
+    for config, pointed in (
+        (Config(seeds=desk.seeds, output=desk.run), True),
+        (Config(seeds=desk.seeds), False),
+    ):
+        with pytest.raises(SeedsError, match="no good row: all 1 refused") as error:
+            make_plan(desk.run, config)
+        assert (str(desk.run / "refused.jsonl") in str(error.value)) is pointed
 
 
 def test_rows_without_id_that_show_one_picture_are_told_to_have_ids(desk: Desk) -> None:
@@ -287,7 +310,181 @@ def test_a_planned_seed_whose_row_is_bad_now_is_refused_with_the_reason(desk: De
 def test_rows_may_be_put_in_another_order_and_under_a_limit_none_is_dropped(desk: Desk) -> None:
     desk.plan(*rows(0, 1, 2))
     assert desk.plan(*rows(3, 4, 2, 1, 0, 5), limit=2).total == 5
-    assert [seed.id[-1] for seed in desk.planned().values()] == ["3", "4", "2", "1", "0"]
+    assert [seed.id[-1] for seed in desk.planned().values()] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_row_in_front_leaves_every_partition_that_it_does_not_go_to_as_it_was(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    write_seed_rows(tmp_path, 40)
+    desk.plan()
+    before = desk.bytes()
+    lines = desk.seeds.read_text().splitlines(keepends=True)
+    write_picture(tmp_path / "images" / "00040.png", 40)
+    front = json.dumps(seed_row(40)) + "\n"
+    desk.seeds.write_text(front + "".join(reversed(lines)))
+    assert desk.plan().total == 41
+    home = partition_file(desk.run, partition_of("seed-00040", 8)).name
+    changed = {name for name, content in desk.bytes().items() if content != before[name]}
+    assert changed == {home, "summary.json"}
+    assert [seed.ordinal for seed in desk.planned().values()] == list(range(41))
+    assert list(desk.planned())[-1] == "seed-00040"
+
+
+def under(label: str, number: int = 0, **overrides: Any) -> dict[str, Any]:
+    """A row that shows the picture of ``number`` under a label."""
+    return seed_row(number, label=label, annotations=[], **overrides)
+
+
+def complaints(desk: Desk) -> list[tuple[int, str, str]]:
+    return [(row["line"], row["field"], row["why"].split(",")[0]) for row in desk.refused()]
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("a", "a"), (..., ...)])
+def test_a_picture_under_two_labels_is_refused_in_both_rows_and_each_names_the_other(
+    desk: Desk, ids: tuple[Any, Any]
+) -> None:
+    first, second = under("fake", id=ids[0]), under("real", id=ids[1], image="./images//00000.png")
+    summary = desk.plan(seed_row(1), first, seed_row(2), second, seed_row(3))
+    assert (summary.total, summary.refused) == (3, 2)
+    assert complaints(desk) == [
+        (4, "label", "line 2 has the same picture as fake"),
+        (2, "label", "line 4 has the same picture as real"),
+    ]
+    if ids[0] is not ...:
+        assert [row["id"] for row in desk.refused()] == [*reversed(ids)]
+    assert {seed.id: seed.ordinal for seed in desk.planned().values()} == {
+        f"seed-{n:05d}": n - 1 for n in (1, 2, 3)
+    }
+
+
+def test_every_row_of_a_picture_under_two_labels_is_refused_however_many_and_in_other_files(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.write(under("fake", id="a"), under("fake", id="b"), *rows(1))
+    more = write_rows(tmp_path / "more.jsonl", [under("real", id="c"), under("fake", id="d")])
+    make_plan(desk.run, Config(seeds=[desk.seeds, more]))
+    assert list(desk.planned()) == ["seed-00001"]
+    assert [(row["id"], row["line"], row["why"].split(" has")[0]) for row in desk.refused()] == [
+        ("c", 1, f"line 1 of {desk.seeds}"),
+        ("d", 2, "line 1"),
+        ("a", 1, f"line 1 of {more}"),
+        ("b", 2, f"line 1 of {more}"),
+    ]
+
+
+_SHOWN = st.lists(
+    st.tuples(st.integers(1, 3), st.sampled_from(["real", "fake", "edited"])), min_size=1, max_size=7
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_SHOWN)
+def test_the_rows_that_are_used_are_those_of_pictures_under_one_label_in_any_order(
+    shown: list[tuple[int, str]],
+) -> None:
+    labels = {number: {label for n, label in shown if n == number} for number, _ in shown}
+    used = [f"row-{at}" for at, (number, _) in enumerate(shown) if len(labels[number]) == 1]
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(Path(folder))
+        summary = desk.plan(
+            *(under(label, number, id=f"row-{at}") for at, (number, label) in enumerate(shown)), seed_row(0)
+        )
+        assert list(desk.planned()) == [*used, "seed-00000"]
+        assert [seed.ordinal for seed in desk.planned().values()] == list(range(summary.total))
+        assert (summary.total, summary.refused) == (len(used) + 1, len(shown) - len(used))
+        assert len({row["line"] for row in desk.refused()}) == summary.refused
+
+
+def test_where_only_one_picture_under_two_labels_is_there_no_row_is_good(desk: Desk) -> None:
+    with pytest.raises(
+        SeedsError, match=r"no good row: all 2 refused; the first: .*line 1 has the same picture"
+    ):
+        desk.plan(under("fake"), under("edited", id="other"))
+    assert len(desk.refused()) == 2
+
+
+def test_a_limit_counts_the_rows_that_are_used_in_the_end(desk: Desk) -> None:
+    summary = desk.plan(under("fake"), under("real", id="x"), *rows(1, 2, 3, 4), limit=3)
+    assert (summary.total, summary.refused, summary.complete) == (3, 2, False)
+    assert [seed.id[-1] for seed in desk.planned().values()] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("front", [True, False])
+def test_a_planned_picture_keeps_its_label_and_an_added_row_with_another_is_refused(
+    desk: Desk, front: bool
+) -> None:
+    old, new = under("fake"), under("real", id="new")
+    desk.plan(old)
+    before = desk.planned()
+    desk.plan(*((new, old) if front else (old, new)), *rows(1))
+    assert {name: seed for name, seed in desk.planned().items() if name in before} == before
+    assert [(row["id"], row["why"].split(",")[0]) for row in desk.refused()] == [
+        ("new", "an earlier row of this run has the same picture as fake")
+    ]
+
+
+def planned_before_there_were_rules(desk: Desk, *rows: dict[str, Any], edit: Any = lambda row: None) -> None:
+    """A plan as an earlier version made it: row by row, each planned without a look at today's rules."""
+    for count in range(1, len(rows) + 1):
+        desk.plan(*rows[:count])
+    for number in range(8):
+        path = partition_file(desk.run, number)
+        lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        for line in lines:
+            edit(line)
+            own = seed_from_row(line)
+            line["content"] = content_of(own).hex()
+        path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+
+def test_a_run_that_has_a_picture_under_two_labels_goes_on_with_both(desk: Desk) -> None:
+    def relabel(row: dict[str, Any]) -> None:
+        row["label"] = "real" if row["id"] == "b" else row["label"]
+
+    planned_before_there_were_rules(desk, under("fake", id="a"), under("fake", id="b"), edit=relabel)
+    desk.plan(under("fake", id="a"), under("real", id="b"), under("fake", id="c"), *rows(1))
+    assert list(desk.planned()) == ["a", "b", "seed-00001"]
+    assert [row["id"] for row in desk.refused()] == ["c"]
+
+
+def test_a_run_that_has_a_picture_which_is_too_wide_goes_on_with_it(desk: Desk) -> None:
+    wide = desk.seeds.parent / "images" / "00000.png"
+    desk.plan(*rows(1))
+    write_picture(wide, 0, (8 * 201, 8))
+    picture = open_image(desk.seeds.parent, "images/00000.png")
+
+    def swap(row: dict[str, Any]) -> None:
+        if row["id"] == "seed-00000":
+            row |= {"image": asdict(picture), "group": picture.digest}
+
+    write_picture(wide, 0)
+    planned_before_there_were_rules(desk, *rows(1, 0), edit=swap)
+    write_picture(wide, 0, (8 * 201, 8))
+    assert desk.plan(*rows(1, 0, 2), seed_row(0, id="added")).total == 3
+    assert set(desk.planned()) == {f"seed-{n:05d}" for n in range(3)}
+    assert [(row["id"], row["field"]) for row in desk.refused()] == [("added", "image")]
+    assert "1608 × 8 pixels; trainers refuse sides of more than 200 to 1" in desk.refused()[0]["why"]
+
+
+@pytest.mark.parametrize("new", ["./images//00000.png", "images/00000.png", "images/../images/00000.png"])
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_run_that_was_planned_with_another_spelling_of_a_path_goes_on(
+    desk: Desk, new: str, inherited: bool
+) -> None:
+    def spell(row: dict[str, Any]) -> None:
+        if row["id"] == "seed-00000":
+            row["image"]["name"] = "./images//00000.png"
+
+    old = seed_row(0, group="g")
+    planned_before_there_were_rules(desk, old, edit=spell)
+    if inherited:  # the row names no split, its group does
+        path = partition_file(desk.run, partition_of("seed-00000", 8))
+        path.write_bytes(path.read_bytes().replace(b'"split":null', b'"split":"test"'))
+    desk.plan(old | {"image": new}, seed_row(1, group="g", **({"split": "test"} if inherited else {})))
+    assert desk.planned()["seed-00000"].image.name == "images/00000.png"
+    with pytest.raises(RunFolderError, match="line 1: label of seed 'seed-00000' changed"):
+        desk.plan(old | {"image": new, "label": "edited"}, seed_row(1, group="g"))
 
 
 def test_a_folder_that_moved_as_a_whole_is_read_again_and_found_unchanged(tmp_path: Path) -> None:

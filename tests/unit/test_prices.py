@@ -36,7 +36,6 @@ def test_prices_in_the_config_win_over_the_library() -> None:
         ("gpt-4o-mini", "https://models.example.org/v1"),
         ("gpt-4o-mini-of-my-own", None),
         ("no such model", None),
-        ("", None),
     ],
 )
 def test_a_model_that_the_library_does_not_list_for_that_server_has_no_price(

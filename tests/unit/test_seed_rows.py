@@ -138,8 +138,8 @@ def test_unknown_fields_are_ignored_with_a_note() -> None:
 
 def test_each_picture_of_the_picture_table_is_accepted_or_refused() -> None:
     ids, refusals, _ = read(BAD / "images.jsonl")
-    assert ids == ["ok-1", *(f"img-{n:02d}" for n in (5, 6, 7, 9, 11, 12, 13, 14)), "ok-2"]
-    assert [refusal.id for refusal in refusals] == [f"img-{n:02d}" for n in (1, 2, 3, 4, 8, 10, 15, 16)]
+    assert ids == ["ok-1", *(f"img-{n:02d}" for n in (5, 6, 7, 9, 11, 12, 13)), "ok-2"]
+    assert [refusal.id for refusal in refusals] == [f"img-{n:02d}" for n in (1, 2, 3, 4, 8, 10, 14, 15, 16)]
     assert {refusal.field for refusal in refusals} == {"image"}
 
 
@@ -306,6 +306,15 @@ def test_a_mark_beside_a_gold_may_be_a_mere_sign() -> None:
 def test_whole_floats_are_taken_as_the_numbers_they_are() -> None:
     row, _ = parse_row(seed_row(1, annotations=[{"text": "x", "box": [1.0, 2, 1000.0, 999]}]))
     assert (row.annotations or [])[0].box == Box(1, 2, 1000, 999)
+
+
+@pytest.mark.parametrize("size", [(1608, 8), (8, 1608)])
+def test_a_picture_that_no_trainer_takes_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    rows = write_seed_rows(tmp_path, 1, size=size)
+    assert [(refusal.field, refusal.why) for refusal in read(rows)[1]] == [
+        ("image", f"the picture is {size[0]} × {size[1]} pixels; trainers refuse sides of more than 200 to 1")
+    ]
+    assert read(write_seed_rows(tmp_path, 1, size=(1600, 8)))[0] == ["seed-00000"]
 
 
 def test_annotations_alone_are_enough(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dfj_bootstrap.config import Config, GeneratorRole, VLLMModel
 from dfj_bootstrap.endpoints.vllm import Router, ranking, replica_launch
 from dfj_bootstrap.endpoints.vllm_command import gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm_process import tail_of
-from dfj_bootstrap.engine.wiring import identity_of
+from dfj_bootstrap.engine.identity import identity_of
 from dfj_bootstrap.errors import ConfigError, EndpointRejected, Stopped
 
 

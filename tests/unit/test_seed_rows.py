@@ -255,7 +255,6 @@ def test_rows_after_an_endless_line_are_read_with_their_right_numbers(tmp_path: 
         ({"image": "a\ud800.png"}, "image", "halves of characters"),
         ({"gold_rationale": "\x00\x07"}, "gold_rationale", "is blank"),
         ({"gold_rationale": "\u200b\u2060"}, "gold_rationale", "is blank"),
-        ({"gold_rationale": "\u3164 ..."}, "gold_rationale", '"\\u3164 ..." holds no letter or digit'),
         ({"annotations": [{"text": "\u2800"}]}, "annotations.0.text", "is blank"),
         (
             {"gold_rationale": None, "annotations": [{"text": "?"}, {"text": "..."}]},
@@ -315,6 +314,15 @@ def test_a_picture_that_no_trainer_takes_is_refused(tmp_path: Path, size: tuple[
         ("image", f"the picture is {size[0]} × {size[1]} pixels; trainers refuse sides of more than 200 to 1")
     ]
     assert read(write_seed_rows(tmp_path, 1, size=(1600, 8)))[0] == ["seed-00000"]
+
+
+@pytest.mark.parametrize("gold", ["...", "\u3164 ...", "?!", "—", "\U0001f600"])
+def test_a_gold_without_a_letter_or_digit_is_no_rationale(tmp_path: Path, gold: str) -> None:
+    write_seed_rows(tmp_path, 1)
+    (refused,) = read_seeds([write_rows(tmp_path / "a.jsonl", [seed_row(0, gold_rationale=gold)])])
+    assert isinstance(refused, Refusal)
+    assert refused.field == "gold_rationale"
+    assert "holds no letter or digit" in refused.why
 
 
 def test_annotations_alone_are_enough(tmp_path: Path) -> None:

@@ -197,7 +197,8 @@ class _Start:
             books.add(partition, self._recorded(partition))
         if partitions:
             if self._config.budget_usd is not None:
-                job = replace(job, spent_usd=books.tally["cost_usd"] + journalled_usd(self._run, partitions))
+                spent = books.tally["cost_usd"] + books.tally["cost_maybe_usd"]
+                job = replace(job, spent_usd=spent + journalled_usd(self._run, partitions))
             self._work(job, partitions, books)
         recorded: Tally = Counter()
         for partition in range(plan.partitions):

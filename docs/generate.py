@@ -36,7 +36,8 @@ seeds: seeds.jsonl
 
 ## What may change between two starts of one run
 
-- **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`; rows may be added.
+- **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`, `max_unusable_share`;
+  rows may be added.
 - **Freely, and decided anew from the recorded answers:** `refine`, `similarity`, `paraphraser.count` and
   `max_tries`, `dataset`.
 - **Never** (exit code 2, which names the key; use another output folder): what the answers depend on, that is

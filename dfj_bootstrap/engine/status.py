@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.endpoints.journalled import count_record
+from dfj_bootstrap.endpoints.journalled import count_journalled, spent_usd
 from dfj_bootstrap.engine.tally import Tally, books
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.atomic import write_atomically
@@ -57,10 +57,9 @@ def _progress(run: Path) -> dict[str, Any]:
 
 
 def journalled_usd(run: Path, partitions: Iterable[int]) -> float:
-    """What the answers of some partitions have cost over the whole life of a run, by their journals."""
+    """What some partitions have cost over the whole life of a run, or may have, by their journals."""
     folders = (run / "journal" / f"part-{partition:04d}" for partition in partitions)
-    records = (record for folder in folders for record in read_journal(folder) if "role" in record)
-    return sum(float(record["value"]["cost_usd"]) for record in records)
+    return sum(spent_usd(record) for folder in folders for record in read_journal(folder))
 
 
 def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:
@@ -72,13 +71,14 @@ def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:
 
     for folder in sorted((run / "journal").glob("part-*")):
         for record in read_journal(folder):
-            if "role" in record:
-                count_record(record, count)
+            count_journalled(record, count)
     spent = books(tally, 0, 0)
     return {
         "calls": {**calls, "answered": spent["calls"]["answered"]},
         "tokens": spent["tokens"],
         "cost_usd": spent["cost_usd"],
+        "maybe_usd": spent["maybe_usd"],
+        "estimated": spent["estimated"],
         "costs": spent["costs"],
         "refusals": spent["refusals"],
     }

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.rationale import LEVELS
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Ladder, Paraphrase, Rejected, Trajectory
-from dfj_bootstrap.endpoints.journalled import count_record
+from dfj_bootstrap.endpoints.journalled import count_journalled
 from dfj_bootstrap.engine.allowances import Grants, Usage
 from dfj_bootstrap.engine.syncer import Syncer
 from dfj_bootstrap.engine.tally import Tally, tally_paraphrase, tally_seed, tally_trajectory
@@ -54,7 +54,7 @@ class Job:
         run_id: what ``run.json`` must say, so that a worker which sees another folder finds out.
         basis: digest of all that decides what is made of a seed.
         retry_rejected: give rejected levels another go.
-        spent_usd: what earlier starts have spent; counts only where there is a budget.
+        spent_usd: what earlier starts have spent, or may have; counts only where there is a budget.
     """
 
     run: Path
@@ -149,7 +149,7 @@ class Worker:
         counts = _Counts(report)
         journal = Journal.open(
             self._job.run / "journal" / f"part-{partition:04d}",
-            visit=lambda record: _count_record(record, counts.one),
+            visit=lambda record: count_journalled(record, counts.one),
             on_append=self._syncer.wake,
         )
         self._syncer.add(journal)
@@ -201,11 +201,6 @@ class Worker:
         basis = await asyncio.to_thread(partition_basis, self._job, partition)
         write_part_record(run, partition, PartRecord(epoch, basis, dict(tally)))
         tables.drop_older_parts(run, partition, epoch)
-
-
-def _count_record(record: dict[str, Any], count: Callable[[str, float], None]) -> None:
-    if "role" in record:
-        count_record(record, count)
 
 
 def samples_of(journal: Records, seed_id: str) -> dict[int, int]:

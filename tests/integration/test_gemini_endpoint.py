@@ -153,7 +153,7 @@ async def test_the_picture_goes_where_it_stands_in_the_parts_byte_by_byte(tmp_pa
 
 
 @pytest.mark.parametrize(
-    "fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body", "no_candidate"]
+    "fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body"]
 )
 async def test_a_passing_fault_is_tried_again_and_by_nobody_else(fault: str) -> None:
     waits = Waits()

@@ -27,9 +27,10 @@ class Doubts:
         self._answers = 0
         self._refused: dict[str, int] = {}
 
-    def answered(self) -> None:
-        """Some call got a good answer."""
+    def answered(self, call: Call) -> None:
+        """A call got a good answer."""
         self._answers += 1
+        self._refused.pop(call.key, None)
 
     def weighed(
         self, call: Call, status: int, message: str, refusal: EndpointRejected, *, page: bool

@@ -34,6 +34,7 @@ from dfj_bootstrap.endpoints.gemini_wire import (
 )
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
+from dfj_bootstrap.endpoints.unsent import is_unsent
 from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import loads, retry_after, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, ConfigError, EndpointRejected
@@ -96,25 +97,25 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
         except errors.APIError as error:
             return self._refusal(error)
         except aiohttp.ClientError as error:
-            sent = not isinstance(error, aiohttp.ClientConnectorError)
-            raise Broken(f"the connection failed ({type(error).__name__})", maybe_paid=sent) from None
+            why = f"the connection failed ({type(error).__name__})"
+            raise Broken(why, maybe_paid=not is_unsent(error)) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise Broken("the server's answer is no JSON") from None
         said = without_key(response.sdk_http_response.body or "", self._api_key)
         answer = read_answer(call, said)
         headers = response.sdk_http_response.headers or {}
-        return answer if isinstance(answer, Metered) else self._problem(answer, headers)
+        return answer if isinstance(answer, Metered) else self._problem(answer, headers, begun=True)
 
     def _refusal(self, error: Any) -> Problem:
         """A refusal that is for good; passing ones are raised."""
         said = without_key(json.dumps(error.details), self._api_key)
         return self._problem(read_problem(error.code, loads(said)), error.response.headers)
 
-    def _problem(self, problem: Problem, headers: Mapping[str, str]) -> Problem:
+    def _problem(self, problem: Problem, headers: Mapping[str, str], *, begun: bool = False) -> Problem:
         if not is_out_of_quota(problem):
             asked_s = retry_after(headers, self._now())
             wait_s = asked_s if problem.wait_s is None else problem.wait_s
-            raise_if_passing(problem.status, problem.message, wait_s)
+            raise_if_passing(problem.status, problem.message, wait_s, begun=begun)
         return problem
 
     def _adapted(self, dialect: Dialect, problem: Problem) -> Dialect | None:

@@ -33,12 +33,12 @@ from dfj_bootstrap.endpoints.openai_wire import (
 )
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
+from dfj_bootstrap.endpoints.unsent import is_unsent
 from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
 
 CHAT = "/chat/completions"
-_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
 class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
@@ -71,14 +71,14 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         except (TimeoutError, httpx2.ReadTimeout):
             raise Broken(f"no answer within {self._config.timeout_s:g} s") from None
         except httpx2.TransportError as error:
-            sent = not isinstance(error, _NOT_SENT)
-            raise Broken(f"the connection failed ({type(error).__name__})", maybe_paid=sent) from None
+            why = f"the connection failed ({type(error).__name__})"
+            raise Broken(why, maybe_paid=not is_unsent(error)) from None
         self._heed(response.headers)
         said = scrubbed(response.content, self._api_key)
         if response.is_success:
             answer = read_answer(call, said)
-            return answer if isinstance(answer, Metered) else self._problem(answer, response.headers)
-        return self._problem(read_problem(response.status_code, said), response.headers)
+            return answer if isinstance(answer, Metered) else self._problem(answer, response, begun=True)
+        return self._problem(read_problem(response.status_code, said), response)
 
     def _url(self, path: str) -> httpx2.URL:
         """Parsed once: the client's own merging of URLs costs as much as sending."""
@@ -87,11 +87,12 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
             self._urls[path] = httpx2.URL(whole)
         return self._urls[path]
 
-    def _problem(self, said: Problem, headers: httpx2.Headers) -> Problem:
+    def _problem(self, said: Problem, response: httpx2.Response, *, begun: bool = False) -> Problem:
         """A refusal that is for good; passing ones are raised."""
         problem = replace(said, message=without_key(said.message, self._api_key))  # it may have been escaped
         if not is_out_of_quota(problem):
-            raise_if_passing(problem.status, problem.message, retry_after(headers, self._now()))
+            wait_s = retry_after(response.headers, self._now())
+            raise_if_passing(problem.status, problem.message, wait_s, begun=begun)
         return problem
 
     def _heed(self, headers: httpx2.Headers) -> None:

@@ -103,7 +103,7 @@ class PaidEndpoint(ABC, Generic[D, P]):
                 dialect = self._dialect
                 answer = await self._ask(call, dialect, url)
                 if isinstance(answer, Metered):
-                    self._doubts.answered()
+                    self._doubts.answered(call)
                     return permit.settle(self._priced(permit, answer))
                 if not self._learn(dialect, answer):
                     return self._believed(call, answer)

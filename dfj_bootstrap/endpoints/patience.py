@@ -54,12 +54,13 @@ class Doubtful(Broken):
         self.verdict = verdict
 
 
-def raise_if_passing(status: int, message: str, wait_s: float | None) -> None:
+def raise_if_passing(status: int, message: str, wait_s: float | None, *, begun: bool = False) -> None:
     """Raise what a further attempt may mend.
 
     Args:
         status: the HTTP status of a refusal.
         wait_s: the seconds that the server asks to wait, if it does.
+        begun: whether it came as a 200, from a server that had begun to answer.
 
     Raises:
         Throttled: it is a 429.
@@ -68,7 +69,7 @@ def raise_if_passing(status: int, message: str, wait_s: float | None) -> None:
     if status == 429:
         raise Throttled("the server says 429, too many requests", wait_s, maybe_paid=False)
     if status >= 500 or status in _PASSING:
-        raise Broken(f"the server says {status}: {message}", wait_s, maybe_paid=status in _LOST)
+        raise Broken(f"the server says {status}: {message}", wait_s, maybe_paid=begun or status in _LOST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,9 +152,7 @@ async def test_the_picture_goes_where_it_stands_in_the_parts_byte_by_byte(tmp_pa
     assert blake2b(data, digest_size=16).hexdigest() == image.digest
 
 
-@pytest.mark.parametrize(
-    "fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body"]
-)
+@pytest.mark.parametrize("fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body"])
 async def test_a_passing_fault_is_tried_again_and_by_nobody_else(fault: str) -> None:
     waits = Waits()
     behaviour = Behaviour(script={1: fault, 2: fault})

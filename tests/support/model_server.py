@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +27,7 @@ from dfj_bootstrap.endpoints import scripted_server
 from dfj_bootstrap.endpoints.scripted_replay import Recording
 from dfj_bootstrap.endpoints.scripted_server import Behaviour, Request
 from dfj_bootstrap.endpoints.scripted_wire import ANSWERED, completion, role_of, texts
-from tests.support.odd_replies import odd_reply
+from tests.support.odd_replies import lasting_kind, odd_reply, split_rates
 
 __all__ = [
     "ANSWERED", "Behaviour", "ModelServer", "Request", "completion", "read_log", "server_process", "texts",
@@ -45,7 +45,9 @@ class ModelServer(scripted_server.ModelServer):
         log: IO[str] | None = None,
         keep: bool = True,
     ) -> None:
-        super().__init__(behaviour, recording, watch=self._record)
+        ordered = behaviour or Behaviour()
+        self._lasting, passing = split_rates(ordered.rates)
+        super().__init__(replace(ordered, rates=passing), recording, watch=self._record)
         self.requests: list[Request] = []
         self._log = log
         self._keep = keep
@@ -54,6 +56,10 @@ class ModelServer(scripted_server.ModelServer):
     def answered(self) -> list[Request]:
         """Requests that got a paid answer."""
         return [request for request in self.requests if request.kind in ANSWERED]
+
+    def _kind(self, number: int, digest: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
+        lasting = lasting_kind(self._lasting, digest)
+        return lasting or super()._kind(number, digest, headers, body)
 
     def _response(self, kind: str, raw: web.Request, body: Mapping[str, Any], digest: str) -> web.Response:
         def good() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Replies that a test orders by words: answers with odd usage or reasons to end, errors in any form.
 
 The kinds are ``usage:FORM``, ``finish:REASON``, ``cut:REASON`` (a third of the text), ``body:JSON`` and
-``page`` or ``json`` with a status: ``page:403``, ``json:401:{"error": …}``.
+``page`` or ``json`` with a status: ``page:403``, ``json:401:{"error": …}``. Among rates, ``always:KIND`` is
+what a share of the requests gets however often they come.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+
+from dfj_bootstrap.endpoints.scripted_roles import draw
 
 PAGE = (
     "<!DOCTYPE html><html><head><title>Blocked &amp; logged</title><style>p {color: red}</style></head>"
@@ -39,6 +42,22 @@ USAGES: Mapping[str, Callable[[int, int], dict[str, Any]]] = {
 """Forms of usage; the first seven tell nothing."""
 
 UNREADABLE = tuple(USAGES)[:7]
+
+
+def split_rates(rates: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """The kinds that stay with a request, and those that are drawn anew each time that it comes."""
+    lasting = {k.removeprefix("always:"): rate for k, rate in rates.items() if k.startswith("always:")}
+    return lasting, {kind: rate for kind, rate in rates.items() if not kind.startswith("always:")}
+
+
+def lasting_kind(rates: Mapping[str, float], digest: str) -> str:
+    """What a request gets whenever it comes; empty: nothing of its own."""
+    chance = draw("always", digest)
+    for kind, rate in rates.items():
+        chance -= rate
+        if chance < 0:
+            return kind
+    return ""
 
 
 def odd_reply(kind: str, completion: Callable[[], dict[str, Any]]) -> web.Response | None:

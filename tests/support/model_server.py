@@ -58,7 +58,7 @@ class ModelServer(scripted_server.ModelServer):
         return [request for request in self.requests if request.kind in ANSWERED]
 
     def _kind(self, number: int, digest: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
-        lasting = lasting_kind(self._lasting, digest)
+        lasting = "" if number in self.behaviour.script else lasting_kind(self._lasting, digest)
         return lasting or super()._kind(number, digest, headers, body)
 
     def _response(self, kind: str, raw: web.Request, body: Mapping[str, Any], digest: str) -> web.Response:

@@ -22,8 +22,10 @@ _STRAY = (401, 403, 404)
 class Doubts:
     """One endpoint's."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, proven: Callable[[], bool] = lambda: False) -> None:
+        """``proven``: whether the endpoint works as far as is known, here or in another worker."""
         self._name = name
+        self._proven = proven
         self._answers = 0
         self._refused: dict[str, int] = {}
 
@@ -40,7 +42,7 @@ class Doubts:
         Args:
             page: it came as a web page.
         """
-        if status not in _STRAY or not (self._answers or page):
+        if status not in _STRAY or not (self._works() or page):
             return refusal
         self._refused.setdefault(call.key, self._answers)
         return Doubtful(f"the server says {status}: {message}", self._verdict(call, status, message, refusal))
@@ -51,7 +53,7 @@ class Doubts:
         def verdict() -> Reply:
             """The last attempt was refused, too."""
             before = self._refused.pop(call.key, self._answers)
-            if status == 403 and self._answers and not self._many_refused():
+            if status == 403 and self._works() and not self._many_refused():
                 return Reply(message, Finish.REFUSED, call.model)
             if status != 403 and self._answers > before:
                 raise CallFailed(
@@ -61,6 +63,9 @@ class Doubts:
             raise refusal
 
         return verdict
+
+    def _works(self) -> bool:
+        return self._answers > 0 or self._proven()
 
     def _many_refused(self) -> bool:
         """Whether many calls were refused and none was answered since."""

@@ -119,6 +119,10 @@ class Gate:
             proven=self._admission.proven,
         )
 
+    def is_proven(self) -> bool:
+        """Whether the endpoint has answered, this worker or another."""
+        return self._grant.proven or self._admission.proven
+
     @property
     def in_flight_limit(self) -> int:
         """Calls that may be in flight in this process, as it was granted and found out."""

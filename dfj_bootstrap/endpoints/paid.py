@@ -75,7 +75,7 @@ class PaidEndpoint(ABC, Generic[D, P]):
         self._now = now
         self._retries = Retries(name, config.max_attempts, sleep, jitter)
         self._dialect = dialect
-        self._doubts = Doubts(name)
+        self._doubts = Doubts(name, gate.is_proven)
         self._told_estimated = False
         self._pictures = Pictures(config.pixels)
 

@@ -33,6 +33,10 @@ def test_before_any_answer_the_server_is_believed(status: int) -> None:
     assert weighed(Doubts("m"), status) is REJECTED
 
 
+def test_the_answers_of_other_workers_count_too() -> None:
+    assert doubted(Doubts("m", lambda: True), 403).verdict().finish is Finish.REFUSED
+
+
 @pytest.mark.parametrize("status", [400, 402, 429])
 def test_what_is_no_matter_of_access_is_believed_at_any_time(status: int) -> None:
     doubts = Doubts("m")

@@ -23,7 +23,7 @@ _BY_WORDS = (
     (403, "permission_denied forbidden access_denied"),
     (404, "not_found notfound"),
     (503, "overload unavailable timeout timed_out deadline capacity internal server_error"),
-    (400, "content_filter content_policy moderation inspection invalid bad_request unsupported"),
+    (400, "content_filter content_policy moderation inspection invalid bad_request unsupported 敏感"),
 )
 """Status → what the codes of its errors hold, the most telling first."""
 
@@ -40,16 +40,24 @@ def error_in(body: Mapping[str, Any], answers: str, first: Mapping[str, Any], *,
         return first["error"]  # type: ignore[no-any-return]
     if said:
         return None
-    errors = body.get("errors")
-    error = body.get("error") or (errors[0] if isinstance(errors, list) and errors else errors)
+    error = named_error(body)
     if error:
-        return error  # type: ignore[no-any-return]
+        return error
     if body.get(answers):
         return None
     if mapping(body.get("base_resp")).get("status_code"):
         return body["base_resp"]  # type: ignore[no-any-return]
-    bare = "detail" in body or any(word not in _FINE for word in _words(body))
-    return body if bare and (body.get("object") == "error" or message_of(body)) else None
+    words = list(_words(body))
+    fine = bool(words) and all(word in _FINE for word in words)
+    return body if message_of(body) and not fine else None
+
+
+def named_error(body: Mapping[str, Any]) -> object:
+    """What stands under ``error`` or ``errors``, the body itself where that only says that it is one."""
+    errors = body.get("errors")
+    error = body.get("error") or (errors[0] if isinstance(errors, list) and errors else errors)
+    inner = mapping(error).get("error")
+    return body if error is True else inner or error
 
 
 def status_of(error: object) -> int:
@@ -57,7 +65,7 @@ def status_of(error: object) -> int:
     fields = mapping(error)
     words = list(_words(fields))
     for word in words:
-        if word.isdigit() and 400 <= int(word) <= 599:
+        if word.isdecimal() and 400 <= int(word) <= 599:
             return int(word)
     said = str(error) if isinstance(error, str) else message_of(fields)
     for word in [*words, said.lower().replace(" ", "_")]:

@@ -38,6 +38,7 @@ _POLICY_WORDS = (
     "flagged",
     "inappropriate content",
     "sensitive content",
+    "敏感",
 )
 
 _PREFIX = re.compile(r"^finish_?reason[_.]")

@@ -6,6 +6,7 @@ own refusal, once per endpoint, and no part of a call's key.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ import orjson
 
 from dfj_bootstrap.config import OpenAIModel
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Reply
-from dfj_bootstrap.endpoints.embedded import error_in, message_of, status_of
+from dfj_bootstrap.endpoints.embedded import error_in, message_of, named_error, status_of
 from dfj_bootstrap.endpoints.endings import filtered_for, finish_of, is_filter
 from dfj_bootstrap.endpoints.patience import Broken
 from dfj_bootstrap.endpoints.usage import Metered, read_usage
@@ -111,7 +112,7 @@ def read_answer(call: Call, body: bytes) -> Metered | Problem:
     choices = completion.get("choices")
     choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
     message = mapping(choice.get("message"))
-    text, refusal = _text(message.get("content")), _text(message.get("refusal"))
+    text, refusal = _text(message.get("content")), _refusal(message)
     error = error_in(completion, "choices", choice, said=bool(text))
     if error is not None:
         return _problem(status_of(error), error)
@@ -140,18 +141,14 @@ def read_problem(status: int, body: bytes) -> Problem:
         said = body.decode("utf-8", "replace")
         page = said.lstrip().startswith("<")
         return Problem(status, "", "", (page_text(said) if page else " ".join(said.split()))[:300], page)
-    fields = mapping(parsed)
-    errors = fields.get("errors")
-    return _problem(
-        status, fields.get("error") or (errors[0] if isinstance(errors, list) and errors else parsed)
-    )
+    return _problem(status, named_error(mapping(parsed)) or parsed)
 
 
 def _problem(status: int, error: object) -> Problem:
     fields = mapping(error)
     message = message_of(fields) or (error if isinstance(error, str) else "")
     code = fields.get("code") or fields.get("type") or ""
-    text = " ".join(encodable(str(message or orjson.dumps(error, default=str).decode())).split())
+    text = " ".join(encodable(str(message or json.dumps(error))).split())
     return Problem(status, str(code).lower(), str(fields.get("param") or "").lower(), text[:300])
 
 
@@ -213,6 +210,13 @@ def _finish(choice: Mapping[str, Any], text: str) -> Finish:
     if any(is_filter(choice.get(name)) for name in _REASONS):
         return Finish.REFUSED
     return finish_of(choice.get("finish_reason"), text)
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """A refusal in words: of the message, or among the parts of its content."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return _text(message.get("refusal")) or "".join(_text(mapping(part).get("refusal")) for part in parts)
 
 
 def _text(content: object) -> str:

@@ -81,6 +81,7 @@ FILTERED = {
         {"choices": None, "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}},
         {"prompt_feedback": {"block_reason": "SAFETY"}, "usage": USAGE},
         {"choices": [{"finish_reason": "stop", "message": {"content": None, "refusal": "No."}}]},
+        {"choices": [{"finish_reason": "stop", "message": {"content": [{"refusal": "No."}]}}]},
     ],
 )  # fmt: skip
 def test_an_answer_that_a_filter_stopped_is_a_refusal_that_says_why(body: Any) -> None:
@@ -144,6 +145,10 @@ def test_so_is_one_without_candidates() -> None:
         ({"error": {"type": "invalid_request_error", "message": "no"}}, 400),
         ({"error": "Rate limit exceeded"}, 429),
         ({"error": "something odd"}, 500),
+        ({"error": True, "message": "rate limit"}, 429),
+        ({"error": {"error": {"code": 429, "message": "nested"}}}, 429),
+        ({"message": "Unauthorized"}, 401),
+        ({"error": {"code": "1301", "message": "可能包含不安全或敏感内容"}}, 400),
         ({"errors": [{"message": "Unauthorized"}]}, 401),
         ({"code": 401, "message": "key expired"}, 401),
         ({"code": "TooManyRequests".lower(), "message": "too many requests"}, 429),
@@ -215,6 +220,20 @@ def test_no_body_crashes_the_reading(value: Any, name: str) -> None:
         except Broken:
             continue
         (said.text if isinstance(said, Reply) else said.message).encode()
+
+
+@pytest.mark.parametrize("odd", ["²", "\\ud800", 10**30, -(10**40), 1e300, [[]], {"x": 10**30}])
+@pytest.mark.parametrize("name", ["code", "message", "status", "metadata", "x"])
+def test_no_odd_value_in_an_error_crashes_the_reading(name: str, odd: object) -> None:
+    for body in ({"error": {name: odd}}, {"error": {"message": "no", name: odd}}, {name: odd}):
+        raw = json.dumps(body).replace("\\\\u", "\\u")
+        problem = read_problem(400, raw.encode())
+        problem.message.encode()
+        try:
+            openai_wire.read_answer(CALL, raw.encode())
+            gemini_wire.read_answer(CALL, raw)
+        except Broken:
+            continue
 
 
 @given(JSON)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.commands import balanced, refusal
 from tests.support.model_server import Behaviour, read_log, server_process
+from tests.support.processes import when_lines
 from tests.support.runs import Paid, dfj, kill, model_config, start_dfj, status, tree_digest, write_config
 from tests.support.seeds import write_seed_rows
 
@@ -100,8 +101,7 @@ def test_what_may_have_been_paid_is_known_after_a_kill(tmp_path: Path) -> None:
     with server_process(Behaviour(rates={"drop": 0.3}, latency_s=0.05), log) as base_url:
         config = config_for(tmp_path, base_url, budget_usd=50)
         process = start_dfj("generate", config)
-        while sum(line["kind"] == "drop" for line in read_log(log)) < 10:
-            assert process.poll() is None
+        when_lines(log, 10, process, having='"kind": "drop"')
         kill(process)
         killed = status(run)
         done = dfj("generate", config)

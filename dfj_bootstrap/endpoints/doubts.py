@@ -23,7 +23,7 @@ class Doubts:
     """One endpoint's."""
 
     def __init__(self, name: str, proven: Callable[[], bool] = lambda: False) -> None:
-        """``proven``: whether the endpoint works as far as is known, here or in another worker."""
+        """``proven``: whether the endpoint works as far as all workers know."""
         self._name = name
         self._proven = proven
         self._answers = 0

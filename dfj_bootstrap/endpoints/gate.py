@@ -120,8 +120,8 @@ class Gate:
         )
 
     def is_proven(self) -> bool:
-        """Whether the endpoint has answered, this worker or another."""
-        return self._grant.proven or self._admission.proven
+        """Whether the endpoint works as far as all workers know."""
+        return self._grant.proven
 
     @property
     def in_flight_limit(self) -> int:
@@ -312,8 +312,10 @@ class Permit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         lost_usd = self.need.usd if self.reply is None and may_be_paid(error) else 0.0
-        self._gate.leave(self, error, lost_usd)
-        lost(lost_usd)
+        try:
+            self._gate.leave(self, error, lost_usd)
+        finally:
+            lost(lost_usd)
 
     def settle(self, reply: Reply) -> Reply:
         """The attempt was answered: its usage takes the place of the estimate."""

@@ -36,10 +36,11 @@ from benchmarks.shapes import ROOT, SHAPES, build_folder
 from dfj_bootstrap import compose
 from dfj_bootstrap.config import Config, VLLMModel
 from dfj_bootstrap.endpoints import vllm, vllm_supervisor
-from dfj_bootstrap.endpoints.call import Call, Finish, Reply
+from dfj_bootstrap.endpoints.call import Call, Finish
 from dfj_bootstrap.endpoints.openai import CHAT
 from dfj_bootstrap.endpoints.openai_wire import Problem
 from dfj_bootstrap.endpoints.scripted_roles import answer
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.vllm_process import Launch
 from dfj_bootstrap.engine.books import Books
 
@@ -78,12 +79,13 @@ class Played(vllm.VLLMEndpoint):
 
     answer_tokens = 160
 
-    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Reply | Problem:
+    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Metered | Problem:
         answered = await super()._exchange(call, self._in_full(body), path)
         if isinstance(answered, Problem):
             return answered
         said = answer(call.role, "\n".join(call.parts), call.key, _OFF_LEVEL)
-        return replace(answered, text=orjson.dumps(said).decode(), finish=Finish.STOP)
+        reply = replace(answered.reply, text=orjson.dumps(said).decode(), finish=Finish.STOP)
+        return replace(answered, reply=reply)
 
     def _in_full(self, body: bytes) -> bytes:
         asked: dict[str, Any] = orjson.loads(body)

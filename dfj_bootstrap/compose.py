@@ -205,7 +205,8 @@ class _Start:
             books.add(partition, _lasting(records[partition]))
         if partitions:
             if self._config.budget_usd is not None:
-                job = replace(job, spent_usd=books.tally["cost_usd"] + journalled_usd(self._run, partitions))
+                spent = books.tally["cost_usd"] + books.tally["cost_maybe_usd"]
+                job = replace(job, spent_usd=spent + journalled_usd(self._run, partitions))
             self._work(job, partitions, books)
             records = read_part_records(self._run)
         problem = imbalance(books.tally, sum(map(_lasting, records.values()), Counter()), plan.total)

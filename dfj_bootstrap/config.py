@@ -396,6 +396,8 @@ class Config(Section):
     dataset: DatasetConfig = DatasetConfig()
     budget_usd: float | None = Field(default=None, gt=0)
     """USD that a run may cost over its whole life; it stops before a call that might not fit."""
+    max_unusable_share: float | None = Field(default=0.8, gt=0, le=1)
+    """The run stops where more than this share of a role's last 50 replies can't be used; null: never."""
     tracing_headers: bool = True
     """Send `X-DFJ-*` headers, so that a gateway can route and account for calls."""
     confirm_above_usd: float = Field(default=5.0, ge=0)

@@ -42,7 +42,8 @@ seeds: seeds.jsonl
 
 ## What may change between two starts of one run
 
-- **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`; rows may be added.
+- **Freely:** limits, timeouts, prices, `base_url`, keys, `engine`, `tracing_headers`, `max_unusable_share`;
+  rows may be added.
 - **Freely, and decided anew from the recorded answers:** `refine`, `similarity`, `paraphraser.count` and
   `max_tries`, `dataset`.
 - **By a new version:** a field that the run's version didn't know must be at its default; where rules that

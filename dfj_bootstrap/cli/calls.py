@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ async def _show(run: Path, wanted: Wanted, as_json: bool) -> None:
 
 def _as_json(call: SeenCall) -> str:
     """One line; ``backend: scripted`` can replay it."""
-    reply = asdict(call.reply)
+    reply = call.reply.as_record()
     row: dict[str, Any] = {
         "role": call.role, "seed": call.seed, "level": call.level, "rates": call.rates, "round": call.round,
         "sample": call.sample, "try": call.try_index, "endpoint": call.endpoint, "image": call.image,

@@ -137,8 +137,10 @@ def _structure(reply: Reply) -> str:
     """In which form the reply came, by the reader that a run uses."""
     if reply.finish is Finish.REFUSED:
         return "it refused to answer"
+    if reply.finish is Finish.INCOMPLETE:
+        return "it ended before it was complete"
     try:
-        read_rationale(reply.text, cut_off=reply.finish is Finish.LENGTH)
+        read_rationale(reply.text, cut_off=reply.finish is not Finish.STOP)
     except Unreadable as unreadable:
         cut = f", cut off at {_MOST_TOKENS} tokens" if reply.finish is Finish.LENGTH else ""
         return f"not readable ({unreadable}{cut})"

@@ -18,8 +18,8 @@ from dfj_bootstrap.estimate.forecast import Forecast, as_json, forecast
 from dfj_bootstrap.policy.estimate import Load, Range
 from dfj_bootstrap.storage.journal import read_journal
 
-_WIDTH = 100
-"""Columns of the table where standard output is no terminal."""
+_ENDLESS = 100_000
+"""Columns, more than any table takes."""
 
 
 def plan_run(config: Config, limit: int | None = None) -> Report:
@@ -89,7 +89,7 @@ def _lines(config: Config, found: Forecast) -> list[str]:
         return [_seed_line(found), "free: the embedded rules play every role, no calls are made"]
     if not found.load.calls.high:
         return [_seed_line(found), "no calls are left to make"]
-    lines = [_seed_line(found), *_table(found), _hours_line(found), *_price_lines(found)]
+    lines = [_seed_line(found), *_table(found, _terminal_width()), _hours_line(found), *_price_lines(found)]
     cost = found.cost
     if cost is not None and cost.likely > config.confirm_above_usd:
         lines.append(f"`dfj generate` will ask first, or wants --yes: above ${config.confirm_above_usd:g}")
@@ -106,21 +106,46 @@ def _is_begun(found: Forecast) -> bool:
     return bool(found.finished or found.begun)
 
 
-def _table(found: Forecast) -> list[str]:
-    """A row for each role; names are the user's own and shown without markup."""
+_FIGURES = ("calls", "tokens in", "tokens out", "USD")
+
+
+def _table(found: Forecast, width: int | None) -> list[str]:
+    """A row for each role, or a list where the table is wider than ``width``: no name is ever cut.
+
+    Names are the user's own and shown without markup.
+    """
     table = Table(title="low – likely – high")
-    for column in ("role", "model", "calls", "tokens in", "tokens out", "USD"):
-        left = column in ("role", "model")
-        table.add_column(column, justify="left" if left else "right", no_wrap=column != "model")
+    for column in ("role", "model"):
+        table.add_column(column, no_wrap=True)
+    for column in _FIGURES:
+        table.add_column(column, justify="right", no_wrap=True)
     for part in found.parts:
         table.add_row(part.role, escape(part.endpoint), *_cells(part.load, part.cost))
     table.add_section()
     table.add_row("all", "", *_cells(found.load, found.cost))
-    terminal = Console()
-    console = Console(width=terminal.width if terminal.is_terminal else _WIDTH)
+    needed = Console(width=_ENDLESS).measure(table).maximum
+    if width is not None and width < needed:
+        return _list(found)
+    console = Console(width=needed, force_terminal=False)  # plain text: it is made printable later
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def _list(found: Forecast) -> list[str]:
+    """The figures one below the other."""
+    lines = ["low – likely – high"]
+    blocks = [(f"{part.role}  {part.endpoint}", part.load, part.cost) for part in found.parts]
+    for head, load, cost in (*blocks, ("all", found.load, found.cost)):
+        cells = zip(_FIGURES, _cells(load, cost), strict=True)
+        lines += [head, *(f"  {figure:<12}{cell}" for figure, cell in cells)]
+    return lines
+
+
+def _terminal_width() -> int | None:
+    """Columns of the terminal; ``None`` where standard output is none, so that nothing bounds a line."""
+    terminal = Console()
+    return terminal.width if terminal.is_terminal else None
 
 
 def _cells(load: Load, cost: Range | None) -> list[str]:

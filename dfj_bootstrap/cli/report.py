@@ -38,8 +38,8 @@ def book_lines(books: Mapping[str, Any], tally: Mapping[str, float]) -> list[str
             f"gold         {int(tally['gold_low'])} gold rationales were rated below 5: "
             "gold_low in tables/trajectories"
         )
-    lines += _call_lines(books) + _cost_lines(books.get("costs", {})) + _refusal_lines(books)
-    return lines + _damage_lines(damaged_lines(tally))
+    paid = [*_call_lines(books), *_maybe_lines(books), *_cost_lines(books.get("costs", {}))]
+    return [*lines, *paid, *_refusal_lines(books), *_damage_lines(damaged_lines(tally))]
 
 
 def _level_lines(tally: Mapping[str, float]) -> list[str]:
@@ -73,6 +73,18 @@ def _call_lines(books: Mapping[str, Any]) -> list[str]:
         f"{calls['retried']} network retries; {tokens['input']} tokens in "
         f"({tokens['cached']} cached), {tokens['output']} out{cost}"
     ]
+
+
+def _maybe_lines(books: Mapping[str, Any]) -> list[str]:
+    """What is not certain: the cost of answers that told no tokens, and of attempts without an answer."""
+    lines = [
+        f"             models.{model}: {n} answers told no tokens; each counts at its worst case"
+        for model, n in books.get("estimated", {}).items()
+    ]
+    if books.get("maybe_usd"):
+        maybe = money(books["maybe_usd"])
+        lines.append(f"             {maybe} more may have been paid, for attempts without an answer")
+    return lines
 
 
 def _cost_lines(costs: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
@@ -87,11 +87,17 @@ IMAGE = "\0image"
 
 
 class Finish(StrEnum):
-    """Why an answer ended."""
+    """Why an answer ended.
+
+    ``UNTOLD``: the server didn't say; taken where its form shows that it is whole. ``INCOMPLETE``: for a
+    reason that isn't known to be an end (an error, a call of a tool, a word of tomorrow); never taken.
+    """
 
     STOP = "stop"
     LENGTH = "length"
     REFUSED = "refused"
+    UNTOLD = "untold"
+    INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,12 @@ class Reply:
     Attributes:
         text: what the model said (for a refusal: its words, or the filter's).
         model: the model that answered, as it names itself.
+        input_tokens, output_tokens, cached_tokens: 0 where the server doesn't tell.
         cost_usd: by the configured prices; 0 without.
         attempts: network attempts that it took.
         logprobs: each token of the text with its log-probability, where they were asked for and given.
+        estimated: whether the cost is what was set aside, in part at least, since the usage can't be read.
+        recorded: whether it comes from the journal; nothing was paid for it now.
     """
 
     text: str
@@ -115,6 +124,16 @@ class Reply:
     cost_usd: float = 0.0
     attempts: int = 1
     logprobs: tuple[tuple[str, float], ...] = ()
+    estimated: bool = False
+    recorded: bool = field(default=False, compare=False)
+
+    def as_record(self) -> dict[str, Any]:
+        """The form in which the journal holds it: what is seldom so stands there only where it is."""
+        record = asdict(self)
+        del record["recorded"]
+        if not self.estimated:
+            del record["estimated"]
+        return record
 
 
 class Endpoint(Protocol):

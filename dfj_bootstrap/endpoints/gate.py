@@ -25,11 +25,13 @@ from typing import Self
 from dfj_bootstrap.config import PaidModel, Prices
 from dfj_bootstrap.endpoints.brakes import Brakes
 from dfj_bootstrap.endpoints.call import Call, Reply
+from dfj_bootstrap.endpoints.lost import lost, may_be_paid
 from dfj_bootstrap.endpoints.patience import Broken, Throttled
 from dfj_bootstrap.endpoints.purse import Purse
 from dfj_bootstrap.endpoints.rates import Rates
 from dfj_bootstrap.endpoints.reserve import Need, Reserve
 from dfj_bootstrap.endpoints.timers import LoopTimers, Timers
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.errors import CallFailed, DfjError, EndpointRejected, Stopped
 from dfj_bootstrap.policy import admission
 from dfj_bootstrap.policy.admission import Admission, Answer
@@ -116,6 +118,10 @@ class Gate:
             proven=self._admission.proven,
         )
 
+    def is_proven(self) -> bool:
+        """Whether the endpoint works as far as all workers know."""
+        return self._grant.proven
+
     @property
     def in_flight_limit(self) -> int:
         """Calls that may be in flight in this process, as it was granted and found out."""
@@ -146,8 +152,8 @@ class Gate:
                 self.leave(permit, asyncio.CancelledError())
             raise
 
-    def leave(self, permit: Permit, error: BaseException | None) -> None:
-        """An attempt has ended; ``error`` says how."""
+    def leave(self, permit: Permit, error: BaseException | None, lost_usd: float = 0.0) -> None:
+        """An attempt has ended; ``error`` says how, ``lost_usd`` what it may have cost without an answer."""
         now = self._timers.time()
         self._in_flight -= 1
         if permit is self._probe:
@@ -162,7 +168,7 @@ class Gate:
             self._sealed = True
         elif error is None or isinstance(error, CallFailed):
             self._answered(permit, now, counts=error is None)
-        self._purse.settle(permit.need.usd, reply.cost_usd if reply else 0.0)
+        self._purse.settle(permit.need.usd, reply.cost_usd if reply else lost_usd)
         self._pump()
 
     def heed(self, headers: Mapping[str, str]) -> None:
@@ -258,7 +264,7 @@ class Gate:
         permit.turn.set_result(None)
 
     def _settle_tokens(self, permit: Permit, reply: Reply | None, now: float) -> None:
-        used = reply.input_tokens + reply.output_tokens if reply else 0
+        used = self._reserve.used(permit.need, reply) if reply else 0
         self._rates.settle(used - permit.need.tokens, now)
         if reply:
             self._reserve.learn(permit.need, reply)
@@ -282,6 +288,10 @@ class Gate:
         """What an attempt at a call sets aside."""
         return self._reserve.need(call)
 
+    def priced(self, permit: Permit, answer: Metered) -> Reply:
+        """An answer with its cost, by its usage or by what was set aside for it."""
+        return self._reserve.priced(permit.need, answer)
+
 
 class Permit:
     """One attempt's way through the gate."""
@@ -304,7 +314,11 @@ class Permit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gate.leave(self, error)
+        lost_usd = self.need.usd if self.reply is None and may_be_paid(error) else 0.0
+        try:
+            self._gate.leave(self, error, lost_usd)
+        finally:
+            lost(lost_usd)
 
     def settle(self, reply: Reply) -> Reply:
         """The attempt was answered: its usage takes the place of the estimate."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
 from dfj_bootstrap.config import GeminiModel
-from dfj_bootstrap.endpoints.call import Call, Reply
+from dfj_bootstrap.endpoints.call import Call, Finish, Reply
+from dfj_bootstrap.endpoints.endings import is_policy_refusal
 from dfj_bootstrap.endpoints.gemini_wire import (
     Dialect,
     Problem,
@@ -32,6 +34,8 @@ from dfj_bootstrap.endpoints.gemini_wire import (
 )
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
+from dfj_bootstrap.endpoints.unsent import is_unsent
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import loads, retry_after, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, ConfigError, EndpointRejected
 
@@ -73,7 +77,7 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
         await self._client.aio.aclose()
         self._client.close()
 
-    async def _ask(self, call: Call, dialect: Dialect, data_url: str | None) -> Reply | Problem:
+    async def _ask(self, call: Call, dialect: Dialect, data_url: str | None) -> Metered | Problem:
         settings = types.GenerateContentConfig(
             automatic_continuation=False,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
@@ -91,28 +95,35 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
         except TimeoutError:
             raise Broken(f"no answer within {self._config.timeout_s:g} s") from None
         except errors.APIError as error:
-            return self._problem(error)
+            return self._refusal(error)
         except aiohttp.ClientError as error:
-            raise Broken(f"the connection failed ({type(error).__name__})") from None
+            why = f"the connection failed ({type(error).__name__})"
+            raise Broken(why, maybe_paid=not is_unsent(error)) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise Broken("the server's answer is no JSON") from None
         said = without_key(response.sdk_http_response.body or "", self._api_key)
-        return read_answer(call, said, self._config.prices)
+        answer = read_answer(call, said)
+        headers = response.sdk_http_response.headers or {}
+        return answer if isinstance(answer, Metered) else self._problem(answer, headers, begun=True)
 
-    def _problem(self, error: Any) -> Problem:
+    def _refusal(self, error: Any) -> Problem:
         """A refusal that is for good; passing ones are raised."""
         said = without_key(json.dumps(error.details), self._api_key)
-        problem = read_problem(error.code, loads(said))
+        return self._problem(read_problem(error.code, loads(said)), error.response.headers)
+
+    def _problem(self, problem: Problem, headers: Mapping[str, str], *, begun: bool = False) -> Problem:
         if not is_out_of_quota(problem):
-            asked_s = retry_after(error.response.headers, self._now())
+            asked_s = retry_after(headers, self._now())
             wait_s = asked_s if problem.wait_s is None else problem.wait_s
-            raise_if_passing(problem.status, problem.message, wait_s)
+            raise_if_passing(problem.status, problem.message, wait_s, begun=begun)
         return problem
 
     def _adapted(self, dialect: Dialect, problem: Problem) -> Dialect | None:
         return adapted(dialect, problem)
 
     def _settle(self, call: Call, problem: Problem) -> Reply:
+        if is_policy_refusal(problem.status, problem.state.lower(), problem.message):
+            return Reply(problem.message, Finish.REFUSED, call.model)
         hint = advice(problem, self._config.model, self._key_name)
         if hint:
             raise EndpointRejected(f"models.{self._name}: {hint} ({problem.message})")

@@ -12,39 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dfj_bootstrap.config import GeminiModel, Prices
+from dfj_bootstrap.config import GeminiModel
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Reply
+from dfj_bootstrap.endpoints.embedded import error_in, message_of, status_of
+from dfj_bootstrap.endpoints.endings import categories, filtered_for, finish_of, is_filter
 from dfj_bootstrap.endpoints.patience import Broken
-from dfj_bootstrap.endpoints.wire import (
-    count,
-    encodable,
-    ended,
-    loads,
-    mapping,
-    priced,
-    reply_form,
-    reply_schema,
-)
+from dfj_bootstrap.endpoints.usage import Metered, read_usage
+from dfj_bootstrap.endpoints.wire import encodable, loads, mapping, page_text, reply_form, reply_schema
 
 _CATEGORIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
-_REFUSALS = frozenset(
-    {
-        "SAFETY",
-        "RECITATION",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "LANGUAGE",
-        "ESCALATION",
-        "MODEL_ARMOR",
-        "IMAGE_SAFETY",
-        "IMAGE_PROHIBITED_CONTENT",
-        "IMAGE_RECITATION",
-    }
-)
-"""Finish reasons of a filter, as opposed to the end of a text or a fault."""
-
-_CUT_OFF = ("MAX_TOKENS", "CONTINUATION")
 _SCHEMA_WORDS = ("json mode", "response_schema", "responseschema", "json_schema", "jsonschema")
 _SPENT_WORDS = ("credits are depleted", "credit balance", "spending cap", "limit: 0,")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -75,6 +51,7 @@ class Problem:
         reason: of its ``ErrorInfo``, e.g. ``API_KEY_INVALID``.
         quotas: the ids of the quotas that were passed.
         wait_s: seconds to wait, of its ``RetryInfo``.
+        page: it came as a web page, so from something that stands before the server.
     """
 
     status: int
@@ -83,6 +60,7 @@ class Problem:
     message: str
     quotas: tuple[str, ...] = ()
     wait_s: float | None = None
+    page: bool = False
 
 
 def request_body(call: Call, config: GeminiModel, dialect: Dialect, data_url: str | None) -> dict[str, Any]:
@@ -115,8 +93,11 @@ def request_body(call: Call, config: GeminiModel, dialect: Dialect, data_url: st
     return body
 
 
-def read_answer(call: Call, body: str, prices: Prices | None) -> Reply:
-    """The reply in a response; an answer or a prompt that a filter blocked is ``REFUSED``, with the reason.
+def read_answer(call: Call, body: str) -> Metered | Problem:
+    """The reply in a response, or the problem that stands there instead.
+
+    An answer or a prompt that a filter blocked is ``REFUSED``, with the reason; one that was paid for and
+    holds nothing is ``INCOMPLETE``.
 
     Raises:
         Broken: the body is no such response, or holds neither a candidate nor why there is none.
@@ -127,21 +108,22 @@ def read_answer(call: Call, body: str, prices: Prices | None) -> Reply:
         response = None
     if not isinstance(response, dict):
         raise Broken("the server's answer is no generateContent response")
-    text, finish = _said(response)
-    usage = mapping(response.get("usageMetadata"))
-    thoughts = count(usage.get("thoughtsTokenCount"))
-    return priced(
-        Reply(
-            text=encodable(text),
-            finish=finish,
-            model=encodable(str(response.get("modelVersion") or call.model)),
-            input_tokens=count(usage.get("promptTokenCount")),
-            output_tokens=count(usage.get("candidatesTokenCount")) + thoughts,
-            cached_tokens=count(usage.get("cachedContentTokenCount")),
-            logprobs=_logprobs(response) if call.logprobs else (),
-        ),
-        prices,
+    candidate = _candidate(response)
+    own = _text(candidate)
+    error = error_in(response, "candidates", candidate, said=bool(own))
+    if error is not None:
+        return read_problem(status_of(error), error)
+    usage = read_usage(response, own)
+    text, finish = _said(response, candidate, own)
+    if not candidate and finish is Finish.INCOMPLETE and not usage.is_told:
+        raise Broken("the server's answer holds no candidate")
+    reply = Reply(
+        text=encodable(text),
+        finish=finish,
+        model=encodable(str(response.get("modelVersion") or call.model)),
+        logprobs=_logprobs(candidate) if call.logprobs else (),
     )
+    return Metered.of(reply, usage)
 
 
 def read_problem(status: int, body: object) -> Problem:
@@ -153,14 +135,17 @@ def read_problem(status: int, body: object) -> Problem:
     kinds = {str(detail.get("@type", "")).rpartition(".")[2]: detail for detail in found}
     violations = kinds.get("QuotaFailure", {}).get("violations")
     quotas = [mapping(each).get("quotaId") for each in violations] if isinstance(violations, list) else []
-    message = error.get("message") or (raw if isinstance(raw, str) else "")
+    message = message_of(error) or (raw if isinstance(raw, str) else "")
+    page = message.lstrip().startswith("<")
+    said = page_text(message) if page else message
     return Problem(
         status,
         str(error.get("status") or ""),
         str(kinds.get("ErrorInfo", {}).get("reason") or ""),
-        " ".join(encodable(str(message)).split())[:300],
+        " ".join(encodable(said).split())[:300],
         tuple(str(quota) for quota in quotas),
         _seconds(kinds.get("RetryInfo", {}).get("retryDelay")),
+        page,
     )
 
 
@@ -224,29 +209,27 @@ def _parts(call: Call, dialect: Dialect, data_url: str | None) -> Iterator[dict[
         yield {"text": reply_form(call)}
 
 
-def _said(response: Mapping[str, Any]) -> tuple[str, Finish]:
-    """The text and how it ended; for a filter, what the filter says."""
+def _candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first candidate, empty where there is none."""
     candidates = response.get("candidates")
-    if not isinstance(candidates, list) or not candidates:
-        feedback = mapping(response.get("promptFeedback"))
-        if not feedback.get("blockReason"):
-            raise Broken("the server's answer holds no candidate")
-        return _told("the prompt was blocked", feedback["blockReason"], feedback), Finish.REFUSED
-    candidate = mapping(candidates[0])
-    reason = str(candidate.get("finishReason"))
-    if reason in _REFUSALS:
-        return _told("the answer was blocked", reason, candidate), Finish.REFUSED
-    text = _text(candidate)
-    return text, ended(text, cut_off=reason in _CUT_OFF)
+    return mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
 
 
-def _told(what: str, reason: object, filtered: Mapping[str, Any]) -> str:
+def _said(response: Mapping[str, Any], candidate: Mapping[str, Any], own: str) -> tuple[str, Finish]:
+    """The text and how it ended; for a filter, what the filter says."""
+    blocked = "" if own else filtered_for(response)
+    if blocked:
+        return blocked, Finish.REFUSED
+    reason = candidate.get("finishReason")
+    if is_filter(reason):
+        return _told(reason, candidate), Finish.REFUSED
+    return own, finish_of(reason, own) if candidate else Finish.INCOMPLETE
+
+
+def _told(reason: object, candidate: Mapping[str, Any]) -> str:
     """A filter's verdict in one line: the reason, its own words, and the categories that it blocked for."""
-    own = [filtered.get(name) for name in ("blockReasonMessage", "finishMessage")]
-    ratings = filtered.get("safetyRatings")
-    rated = [mapping(rating) for rating in ratings] if isinstance(ratings, list) else []
-    blocked = [rating.get("category") for rating in rated if rating.get("blocked")]
-    return "; ".join([f"{what}: {reason}", *(str(words) for words in own + blocked if words)])
+    words = [candidate.get("finishMessage"), *categories(candidate)]
+    return "; ".join([f"the answer was blocked: {reason}", *(str(word) for word in words if word)])
 
 
 def _text(candidate: Mapping[str, Any]) -> str:
@@ -256,11 +239,9 @@ def _text(candidate: Mapping[str, Any]) -> str:
     return "".join(str(part.get("text") or "") for part in said if not part.get("thought"))
 
 
-def _logprobs(response: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+def _logprobs(candidate: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     """Each token that was chosen, with its log-probability; nothing where none were given."""
-    candidates = response.get("candidates")
-    first = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
-    chosen = mapping(first.get("logprobsResult")).get("chosenCandidates")
+    chosen = mapping(candidate.get("logprobsResult")).get("chosenCandidates")
     tokens = [mapping(token) for token in chosen] if isinstance(chosen, list) else []
     found = ((token.get("token"), token.get("logProbability")) for token in tokens)
     return tuple(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from dfj_bootstrap.endpoints.call import Call, Endpoint, Finish, Reply
+from dfj_bootstrap.endpoints.lost import note_lost_by
 from dfj_bootstrap.errors import Stopped
 from dfj_bootstrap.storage.journal import Records, Scale
+
+LOST = "lost:"
+"""Begins the keys of facts that tell of attempts without an answer: what each may have cost, in USD."""
+
+MAYBE_USD = "cost_maybe_usd"
+"""Their sum in the books."""
 
 
 class JournalledEndpoint:
@@ -22,7 +28,7 @@ class JournalledEndpoint:
     """
 
     def __init__(self, inner: Endpoint, journal: Records, count: Callable[[str, float], None]) -> None:
-        """``count`` is told what ``count_record`` enters, and of calls replayed, failed and stopped."""
+        """``count`` is told what ``count_journalled`` enters, and of calls replayed, failed and stopped."""
         self._inner = inner
         self._journal = journal
         self._count = count
@@ -66,11 +72,20 @@ class JournalledEndpoint:
         await self._inner.aclose()
 
     async def _ask(self, call: Call) -> Reply:
+        note_lost_by(lambda usd: self._lose(call, usd))
         reply = await self._inner.complete(call)
-        about, value = _about(call), asdict(reply)
+        about, value = _about(call), reply.as_record()
         self._journal.append(call.key, value, **about)
         count_record({**about, "value": value}, self._count)
         return reply
+
+    def _lose(self, call: Call, usd: float) -> None:
+        """Remember over the next start what an attempt without an answer may have cost."""
+        number = 0
+        while self._journal.get(f"{LOST}{number}:{call.key}") is not None:
+            number += 1
+        self._journal.append(f"{LOST}{number}:{call.key}", usd, endpoint=call.endpoint)
+        self._count(MAYBE_USD, usd)
 
     def _ended(self, key: str, task: asyncio.Task[Reply]) -> None:
         del self._asked[key]
@@ -84,12 +99,21 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def count_journalled(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
+    """Enter a record of the journal into the books, if it tells of something paid."""
+    if "role" in record:
+        count_record(record, count)
+    elif record["key"].startswith(LOST):
+        count(MAYBE_USD, record["value"])
+
+
 def count_record(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
     """Enter one answer, as the journal holds it, into the books.
 
     Besides ``calls.*``, ``tokens.*`` and ``cost_usd`` these are ``cost.ROLE.LEVEL`` and, for an answer that
     was refused, ``refused_by.MODEL.LEVEL.LABEL``, by the model's name in the configuration. The evaluator
-    isn't told a level, and one rating may serve two of them: its level is ``any``.
+    isn't told a level, and one rating may serve two of them: its level is ``any``. ``estimated.MODEL`` are
+    answers that didn't tell what they took.
     """
     reply = record["value"]
     level = "any" if record["level"] is None else record["level"]
@@ -101,17 +125,14 @@ def count_record(record: Mapping[str, Any], count: Callable[[str, float], None])
     count("calls.retried", reply["attempts"] - 1)
     if reply["cost_usd"]:
         count(f"cost.{record['role']}.{level}", reply["cost_usd"])
+    if reply.get("estimated"):
+        count(f"estimated.{record['endpoint']}", 1)
     if reply["finish"] == Finish.REFUSED:
         count(f"refused_by.{record['endpoint']}.{level}.{record['label']}", 1)
 
 
-def _weigh(record: Mapping[str, Any], count: Callable[[str, float], None]) -> None:
-    if "role" in record:  # else it is a fact, which cost nothing
-        count_record(record, count)
-
-
-SCALE = Scale(_weigh, version=1)
-"""What the answers in a journal add up to. The version changes with what ``count_record`` enters."""
+SCALE = Scale(count_journalled, version=1)
+"""What the answers in a journal add up to. The version changes with what is entered."""
 
 
 def _about(call: Call) -> dict[str, Any]:
@@ -131,4 +152,5 @@ def _about(call: Call) -> dict[str, Any]:
 def read_reply(recorded: Mapping[str, Any]) -> Reply:
     """An answer from the form in which the journal holds it."""
     logprobs = tuple((token, logprob) for token, logprob in recorded.get("logprobs", ()))
-    return Reply(**{**recorded, "finish": Finish(recorded["finish"]), "logprobs": logprobs})
+    finish = Finish(recorded["finish"])
+    return Reply(**{**recorded, "finish": finish, "logprobs": logprobs, "recorded": True})

@@ -21,18 +21,20 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from dfj_bootstrap.config import OpenAIModel
 from dfj_bootstrap.endpoints.call import Call, Finish, Reply
+from dfj_bootstrap.endpoints.endings import is_policy_refusal
 from dfj_bootstrap.endpoints.openai_wire import (
     Dialect,
     Problem,
     adapted,
     is_out_of_quota,
-    is_policy_refusal,
     read_answer,
     read_problem,
     request_body,
 )
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
+from dfj_bootstrap.endpoints.unsent import is_unsent
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
 
@@ -57,10 +59,10 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
     async def aclose(self) -> None:
         await self._client.close()
 
-    async def _ask(self, call: Call, dialect: Dialect, data_url: str | None) -> Reply | Problem:
+    async def _ask(self, call: Call, dialect: Dialect, data_url: str | None) -> Metered | Problem:
         return await self._exchange(call, request_body(call, self._config, dialect, data_url))
 
-    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Reply | Problem:
+    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Metered | Problem:
         headers = self._headers | tracing_headers(call) if self._tracing else self._headers
         request = self._http.build_request("POST", self._url(path), content=body, headers=headers)
         try:
@@ -69,11 +71,14 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         except (TimeoutError, httpx2.ReadTimeout):
             raise Broken(f"no answer within {self._config.timeout_s:g} s") from None
         except httpx2.TransportError as error:
-            raise Broken(f"the connection failed ({type(error).__name__})") from None
+            why = f"the connection failed ({type(error).__name__})"
+            raise Broken(why, maybe_paid=not is_unsent(error)) from None
         self._heed(response.headers)
-        if not response.is_success:
-            return self._problem(response)
-        return read_answer(call, scrubbed(response.content, self._api_key), self._config.prices)
+        said = scrubbed(response.content, self._api_key)
+        if response.is_success:
+            answer = read_answer(call, said)
+            return answer if isinstance(answer, Metered) else self._problem(answer, response, begun=True)
+        return self._problem(read_problem(response.status_code, said), response)
 
     def _url(self, path: str) -> httpx2.URL:
         """Parsed once: the client's own merging of URLs costs as much as sending."""
@@ -82,12 +87,12 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
             self._urls[path] = httpx2.URL(whole)
         return self._urls[path]
 
-    def _problem(self, response: httpx2.Response) -> Problem:
+    def _problem(self, said: Problem, response: httpx2.Response, *, begun: bool = False) -> Problem:
         """A refusal that is for good; passing ones are raised."""
-        said = read_problem(response.status_code, scrubbed(response.content, self._api_key))
         problem = replace(said, message=without_key(said.message, self._api_key))  # it may have been escaped
         if not is_out_of_quota(problem):
-            raise_if_passing(problem.status, problem.message, retry_after(response.headers, self._now()))
+            wait_s = retry_after(response.headers, self._now())
+            raise_if_passing(problem.status, problem.message, wait_s, begun=begun)
         return problem
 
     def _heed(self, headers: httpx2.Headers) -> None:
@@ -100,7 +105,7 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         return adapted(dialect, problem)
 
     def _settle(self, call: Call, problem: Problem) -> Reply:
-        if is_policy_refusal(problem):
+        if is_policy_refusal(problem.status, problem.code, problem.message):
             return Reply(problem.message, Finish.REFUSED, call.model)
         if problem.code in ("unsupported_parameter", "unsupported_value"):
             raise EndpointRejected(

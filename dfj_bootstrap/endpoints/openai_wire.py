@@ -6,33 +6,31 @@ own refusal, once per endpoint, and no part of a call's key.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from dfj_bootstrap.config import OpenAIModel, Prices
+from dfj_bootstrap.config import OpenAIModel
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Reply
+from dfj_bootstrap.endpoints.embedded import error_in, message_of, named_error, status_of
+from dfj_bootstrap.endpoints.endings import filtered_for, finish_of, is_filter
 from dfj_bootstrap.endpoints.patience import Broken
-from dfj_bootstrap.endpoints.wire import (
-    count,
-    encodable,
-    ended,
-    loads,
-    mapping,
-    priced,
-    reply_form,
-    reply_schema,
-)
+from dfj_bootstrap.endpoints.usage import Metered, read_usage
+from dfj_bootstrap.endpoints.wire import encodable, loads, mapping, page_text, reply_form, reply_schema
 
-_POLICY_CODES = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
-_POLICY_WORDS = (
-    "content management policy",
-    "content policy",
-    "usage policies",
-    "safety system",
-    "was flagged",
+_SPENT_WORDS = (
+    "insufficient quota",
+    "insufficient balance",
+    "insufficient credit",
+    "credit balance is too low",
+    "billing hard limit",
+    "payment required",
+    "arrearage",
 )
+_REASONS = ("finish_reason", "native_finish_reason")
 _SCHEMA_WORDS = ("response_format", "json_schema", "structured output", "guided", "grammar")
 
 
@@ -54,12 +52,16 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A refusal, as the server words it; ``code`` and ``parameter`` in lower case, empty where not given."""
+    """A refusal, as the server words it; ``code`` and ``parameter`` in lower case, empty where not given.
+
+    ``page``: it came as a web page, so from something that stands before the server.
+    """
 
     status: int
     code: str
     parameter: str
     message: str
+    page: bool = False
 
 
 def request_body(call: Call, config: OpenAIModel, dialect: Dialect, data_url: str | None) -> bytes:
@@ -92,34 +94,43 @@ def request_body(call: Call, config: OpenAIModel, dialect: Dialect, data_url: st
     return orjson.dumps(body)
 
 
-def read_answer(call: Call, body: bytes, prices: Prices | None) -> Reply:
-    """The reply in a chat completion.
+def read_answer(call: Call, body: bytes) -> Metered | Problem:
+    """The reply in a chat completion, or the problem that stands there instead.
+
+    An answer that a filter stopped is ``REFUSED``, with what the filter says; one that was paid for and holds
+    nothing is ``INCOMPLETE``.
 
     Raises:
         Broken: the body is no chat completion.
     """
     try:
         completion = loads(body)
-        choice = completion["choices"][0]
-        message = choice["message"]
-        text = _text(message.get("content"))
-        refusal = _text(message.get("refusal"))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise Broken("the server's answer is no chat completion") from None
-    finish = _finish(choice.get("finish_reason"), text, refusal)
-    usage = mapping(completion.get("usage"))
-    return priced(
-        Reply(
-            text=encodable(refusal or text),
-            finish=finish,
-            model=encodable(str(completion.get("model") or call.model)),
-            input_tokens=count(usage.get("prompt_tokens")),
-            output_tokens=count(usage.get("completion_tokens")),
-            cached_tokens=count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-            logprobs=_logprobs(choice.get("logprobs")) if call.logprobs else (),
-        ),
-        prices,
+    except ValueError:
+        completion = None
+    if not isinstance(completion, dict):
+        raise Broken("the server's answer is no chat completion")
+    choices = completion.get("choices")
+    choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+    message = mapping(choice.get("message"))
+    text, refusal = _text(message.get("content")), _refusal(message)
+    error = error_in(completion, "choices", choice, said=bool(text))
+    if error is not None:
+        return _problem(status_of(error), error)
+    usage = read_usage(completion, text or refusal)
+    verdict = "" if text or refusal else _verdict(completion, choice)
+    if not (message or verdict or usage.is_told):
+        raise Broken("the server's answer is no chat completion")
+    reply = Reply(
+        text=encodable(refusal or text or verdict),
+        finish=Finish.REFUSED
+        if refusal or verdict
+        else _finish(choice, text)
+        if message
+        else Finish.INCOMPLETE,
+        model=encodable(str(completion.get("model") or call.model)),
+        logprobs=_logprobs(choice.get("logprobs")) if call.logprobs else (),
     )
+    return Metered.of(reply, usage)
 
 
 def read_problem(status: int, body: bytes) -> Problem:
@@ -127,26 +138,24 @@ def read_problem(status: int, body: bytes) -> Problem:
     try:
         parsed = loads(body)
     except ValueError:
-        return Problem(status, "", "", " ".join(body[:300].decode("utf-8", "replace").split()))
-    error = mapping(parsed).get("error", parsed)
+        said = body.decode("utf-8", "replace")
+        page = said.lstrip().startswith("<")
+        return Problem(status, "", "", (page_text(said) if page else " ".join(said.split()))[:300], page)
+    return _problem(status, named_error(mapping(parsed)) or parsed)
+
+
+def _problem(status: int, error: object) -> Problem:
     fields = mapping(error)
-    message = fields.get("message") or fields.get("detail") or (error if isinstance(error, str) else "")
+    message = message_of(fields) or (error if isinstance(error, str) else "")
     code = fields.get("code") or fields.get("type") or ""
-    text = " ".join(encodable(str(message or orjson.dumps(error).decode())).split())
+    text = " ".join(encodable(str(message or json.dumps(error))).split())
     return Problem(status, str(code).lower(), str(fields.get("param") or "").lower(), text[:300])
-
-
-def is_policy_refusal(problem: Problem) -> bool:
-    """Whether a content filter, not the request's form, is why the server refused."""
-    words = problem.message.lower()
-    return problem.status in (400, 403) and (
-        problem.code in _POLICY_CODES or any(policy in words for policy in _POLICY_WORDS)
-    )
 
 
 def is_out_of_quota(problem: Problem) -> bool:
     """Whether waiting won't help, since nothing is left to spend."""
-    return problem.status == 402 or "insufficient_quota" in f"{problem.code} {problem.message}".lower()
+    words = f"{problem.code} {problem.message}".lower().replace("_", " ")
+    return problem.status == 402 or (problem.status < 500 and any(spent in words for spent in _SPENT_WORDS))
 
 
 def adapted(dialect: Dialect, problem: Problem) -> Dialect | None:
@@ -190,18 +199,30 @@ def _logprobs(value: object) -> tuple[tuple[str, float], ...]:
     return tuple((encodable(token), float(logprob)) for token, logprob in known)
 
 
-def _finish(reason: object, text: str, refusal: str) -> Finish:
-    if refusal or reason == "content_filter":
+def _verdict(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
+    """What a filter says of an answer without a text; empty where none stopped it."""
+    reason = next((choice[name] for name in _REASONS if is_filter(choice.get(name))), None)
+    told = filtered_for(completion) or filtered_for(choice)
+    return told or (f"the answer was blocked: {reason}" if reason else "")
+
+
+def _finish(choice: Mapping[str, Any], text: str) -> Finish:
+    if any(is_filter(choice.get(name)) for name in _REASONS):
         return Finish.REFUSED
-    return ended(text, cut_off=reason == "length")
+    return finish_of(choice.get("finish_reason"), text)
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """A refusal in words: of the message, or among the parts of its content."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return _text(message.get("refusal")) or "".join(_text(mapping(part).get("refusal")) for part in parts)
 
 
 def _text(content: object) -> str:
-    """A message's content: a string, nothing, or a list of parts."""
-    if content is None:
-        return ""
+    """A message's content: a string, a list of parts, or nothing that can be read."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
         return "".join(_text(mapping(part).get("text")) for part in content)
-    raise TypeError(f"content is a {type(content).__name__}")
+    return ""

@@ -1,9 +1,10 @@
 """What the ways to a paid model have in common: a call's path through gate, attempts and dialect.
 
 Who retries what: the client libraries' own retries are off. A call that failed for a passing reason (5xx,
-408, 409, timeout, dropped connection, a body that is no answer) is sent again after a growing, jittered wait,
-``max_attempts`` times in all, then it is ``CallFailed``. A 429 uses up no attempt; the wait that the server
-asks for is kept, and only a long wall time of it gives the call up. A call that waits holds no slot.
+408, 409, 424, 425, 499, timeout, dropped connection, a body that is no answer) is sent again after a growing,
+jittered wait, ``max_attempts`` times in all, then it is ``CallFailed``. A 429 uses up no attempt; the wait
+that the server asks for is kept, and only a long wall time of it gives the call up. A call that waits holds
+no slot. A 401, 403 or 404 after good answers is asked again, too, before it is believed (``doubts.py``).
 
 Servers differ in the details that they take. Which ones they do not is learnt from their own refusals, as a
 ``Dialect`` of the wire format, once per endpoint, and is no part of a call's key.
@@ -21,9 +22,12 @@ from typing import Generic, Protocol, TypeVar
 
 from dfj_bootstrap.config import PaidModel
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Reply
-from dfj_bootstrap.endpoints.gate import Gate
+from dfj_bootstrap.endpoints.doubts import Doubts
+from dfj_bootstrap.endpoints.gate import Gate, Permit
 from dfj_bootstrap.endpoints.patience import Retries
 from dfj_bootstrap.endpoints.pictures import Pictures
+from dfj_bootstrap.endpoints.usage import Metered
+from dfj_bootstrap.errors import EndpointRejected
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +36,13 @@ class Problem(Protocol):
     """A server's refusal that no further attempt mends, in the terms of its wire format."""
 
     @property
+    def status(self) -> int: ...
+
+    @property
     def message(self) -> str: ...
+
+    @property
+    def page(self) -> bool: ...
 
 
 D = TypeVar("D")
@@ -65,6 +75,8 @@ class PaidEndpoint(ABC, Generic[D, P]):
         self._now = now
         self._retries = Retries(name, config.max_attempts, sleep, jitter)
         self._dialect = dialect
+        self._doubts = Doubts(name, gate.is_proven)
+        self._told_estimated = False
         self._pictures = Pictures(config.pixels)
 
     async def complete(self, call: Call) -> Reply:
@@ -93,10 +105,31 @@ class PaidEndpoint(ABC, Generic[D, P]):
             while True:
                 dialect = self._dialect
                 answer = await self._ask(call, dialect, url)
-                if isinstance(answer, Reply):
-                    return permit.settle(answer)
+                if isinstance(answer, Metered):
+                    self._doubts.answered(call)
+                    return permit.settle(self._priced(permit, answer))
                 if not self._learn(dialect, answer):
-                    return self._settle(call, answer)
+                    return self._believed(call, answer)
+
+    def _priced(self, permit: Permit, answer: Metered) -> Reply:
+        """With its cost; that an endpoint doesn't tell its usage is said once."""
+        reply = self._gate.priced(permit, answer)
+        if reply.estimated and not self._told_estimated:
+            self._told_estimated = True
+            log.warning(
+                "models.%s: its answers do not tell the tokens that they took: "
+                "each counts at the worst case that was set aside for it", self._name,
+            )  # fmt: skip
+        return reply
+
+    def _believed(self, call: Call, problem: P) -> Reply:
+        """What a refusal for good comes to, unless it may be a stray one."""
+        try:
+            return self._settle(call, problem)
+        except EndpointRejected as refusal:
+            raise self._doubts.weighed(
+                call, problem.status, problem.message, refusal, page=problem.page
+            ) from None
 
     def _learn(self, sent: D, problem: P) -> bool:
         """Whether to send again, in another dialect: decided once per endpoint, and told in the log."""
@@ -112,7 +145,7 @@ class PaidEndpoint(ABC, Generic[D, P]):
         return True
 
     @abstractmethod
-    async def _ask(self, call: Call, dialect: D, data_url: str | None) -> Reply | P:
+    async def _ask(self, call: Call, dialect: D, data_url: str | None) -> Metered | P:
         """Send one request.
 
         Raises:

@@ -1,7 +1,8 @@
 """The dollars that this process may spend, over all its endpoints: by reservation.
 
-The worst case of a call is set aside before it is sent, and settled by what its answer cost. Invariant:
-spent + reserved never passes the cap, but for an answer that cost more than its worst case.
+The worst case of a call is set aside before it is sent, and settled by what its answer cost; that of an
+attempt which got no answer and may have been paid counts as spent. Invariant: spent + reserved never passes
+the cap, but for an answer that cost more than its worst case.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Purse:
             self.on_short()
 
     def settle(self, reserved: float, usd: float) -> None:
-        """A call has ended and has cost ``usd``."""
+        """An attempt has ended and has cost ``usd``, or may have."""
         self._reserved -= reserved
         self._spent += usd
         self._tell()

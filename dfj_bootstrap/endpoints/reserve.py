@@ -7,10 +7,11 @@ bytes; for pictures, whose cost differs most from server to server, the largest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dfj_bootstrap.config import PaidModel, Prices
 from dfj_bootstrap.endpoints.call import IMAGE, Call, Reply
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.policy.image_tokens import image_tokens
 
 _BYTES_PER_TOKEN = 4
@@ -23,14 +24,16 @@ class Need:
 
     Attributes:
         tokens: likely, in and out.
-        usd: at the worst.
+        usd: at the worst, in and out.
         text, picture: bytes and tokens that both were estimated from.
+        input_usd: the part of ``usd`` that goes in.
     """
 
     tokens: float
     usd: float
     text: float
     picture: float
+    input_usd: float = 0.0
 
 
 class Reserve:
@@ -49,8 +52,29 @@ class Reserve:
         if self._prices is None:
             return Need(tokens, 0.0, text, picture)
         worst = (text + _WRAPPING + picture) * self._worst
-        dollars = worst * self._dearest_input(self._prices) + self._most_out(call) * self._prices.output
-        return Need(tokens, dollars / 1e6, text, picture)
+        into = worst * self._dearest_input(self._prices) / 1e6
+        out = self._most_out(call) * self._prices.output / 1e6
+        return Need(tokens, into + out, text, picture, into)
+
+    def priced(self, need: Need, answer: Metered) -> Reply:
+        """The reply with its cost; what isn't told of its usage costs what was set aside for it."""
+        prices, usage, reply = self._prices, answer.usage, answer.reply
+        if prices is None:
+            return reply
+        into, out = need.input_usd, need.usd - need.input_usd
+        if usage.input is not None:
+            cached_price = prices.input if prices.cached is None else prices.cached
+            cached = min(usage.cached, usage.input)
+            into = ((usage.input - cached) * prices.input + cached * cached_price) / 1e6
+        if usage.output is not None:
+            out = usage.output * prices.output / 1e6
+        return replace(reply, cost_usd=into + out, estimated=usage.input is None or usage.output is None)
+
+    @staticmethod
+    def used(need: Need, reply: Reply) -> float:
+        """The tokens that an answer took of the server's rate: as told, else at least as estimated."""
+        told = reply.input_tokens + reply.output_tokens
+        return told if reply.input_tokens and reply.output_tokens else max(told, need.tokens)
 
     def learn(self, need: Need, reply: Reply) -> None:
         """Compare an estimate with what the server counted."""

@@ -26,7 +26,7 @@ FIELDS = ("role", "seed", "level", "round", "prompt")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An answer; ``finish`` is ``stop``, ``length`` or ``refused``."""
+    """An answer; ``finish`` is one of ``Finish``."""
 
     answer: str
     finish: str = "stop"

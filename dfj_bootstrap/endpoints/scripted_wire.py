@@ -131,8 +131,12 @@ def _recorded(recorded: Recorded) -> dict[str, Any]:
     message = {"role": "assistant", "content": None if refused else recorded.answer}
     if refused:
         message["refusal"] = recorded.answer
-    finish = "length" if recorded.finish == "length" else "stop"
+    finish = _REASONS.get(recorded.finish, "stop")
     return {"index": 0, "message": message, "finish_reason": finish}
+
+
+_REASONS = {"length": "length", "incomplete": "error", "untold": None}
+"""How answers that were not complete ended, as a server says it."""
 
 
 def _choice(kind: str, text: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from dfj_bootstrap.endpoints.call import Call, Reply
 from dfj_bootstrap.endpoints.openai import CHAT, OpenAIEndpoint
 from dfj_bootstrap.endpoints.openai_wire import Problem
 from dfj_bootstrap.endpoints.patience import Broken
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.vllm_command import free_port, gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm_process import Launch, Replica, ServerProcess
 from dfj_bootstrap.errors import Stopped
@@ -59,7 +60,7 @@ class VLLMEndpoint(OpenAIEndpoint):
         await self._router.seat_of(call.place.seed_id)  # a call that waits for a server holds no slot
         return await super()._attempt(call)
 
-    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Reply | Problem:
+    async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Metered | Problem:
         seat = await self._router.seat_of(call.place.seed_id)
         try:
             return await super()._exchange(call, body, f"{seat.base_url}{path}")

@@ -1,20 +1,19 @@
-"""What the wire formats have in common: tracing headers, waits, the form of a reply, reading JSON, prices."""
+"""What the wire formats have in common: tracing headers, waits, the form of a reply, reading JSON."""
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from dfj_bootstrap.config import Prices
-from dfj_bootstrap.endpoints.call import Call, Finish, Reply
-from dfj_bootstrap.policy.refusals import is_refusal
+from dfj_bootstrap.endpoints.call import Call
 
 _SHORTEST_KEY = 8  # a placeholder such as "none" would be found in ordinary words
 
@@ -86,7 +85,19 @@ def loads(body: bytes | str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        pass
+    try:
         return json.loads(body)  # takes what orjson won't: lone surrogates, NaN
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+_INVISIBLE = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
+
+
+def page_text(page: str) -> str:
+    """What a web page says, which a proxy or firewall sends instead of an answer."""
+    return " ".join(html.unescape(_INVISIBLE.sub(" ", page)).split())
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -94,29 +105,6 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def count(value: object) -> int:
-    """The number of tokens that should stand there, else 0."""
-    return value if isinstance(value, int) and value > 0 else 0
-
-
 def encodable(text: str) -> str:
     """The text without lone surrogates, which no file can hold."""
     return text.encode("utf-8", "ignore").decode("utf-8")
-
-
-def ended(text: str, *, cut_off: bool) -> Finish:
-    """How an answer ended that no filter stopped: a model may also refuse in words."""
-    if cut_off:
-        return Finish.LENGTH
-    return Finish.REFUSED if is_refusal(text) else Finish.STOP
-
-
-def priced(reply: Reply, prices: Prices | None) -> Reply:
-    """The reply with its cost in USD, by its tokens."""
-    if prices is None:
-        return reply
-    cached_price = prices.input if prices.cached is None else prices.cached
-    cached = min(reply.cached_tokens, reply.input_tokens)
-    fresh = reply.input_tokens - cached
-    dollars = fresh * prices.input + cached * cached_price + reply.output_tokens * prices.output
-    return replace(reply, cost_usd=dollars / 1e6)

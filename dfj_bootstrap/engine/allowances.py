@@ -165,8 +165,8 @@ class Coordinator:
         in_flight = any(purse.reserved > _DUST_USD for purse in money)
         if short and min(short) > budget - spent + _DUST_USD and not in_flight:
             raise BudgetSpent(
-                f"budget_usd: ${spent:.4f} of ${budget:.4f} are spent, and the next call may cost "
-                f"${min(short):.4f}; run again with a larger budget_usd to go on"
+                f"budget_usd: ${spent:.4f} of ${budget:.4f} are spent or may have been, and the next call "
+                f"may cost ${min(short):.4f}; run again with a larger budget_usd to go on"
             )
 
     def _forget(self, worker: int) -> None:

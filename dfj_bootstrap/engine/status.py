@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.endpoints.journalled import SCALE
+from dfj_bootstrap.endpoints.journalled import MAYBE_USD, SCALE
 from dfj_bootstrap.engine.books import Books
 from dfj_bootstrap.engine.tally import Tally, books
 from dfj_bootstrap.errors import RunFolderError
@@ -101,9 +101,10 @@ def _progress(run: Path) -> dict[str, Any]:
 
 
 def journalled_usd(run: Path, partitions: Iterable[int]) -> float:
-    """What the answers of some partitions have cost over the whole life of a run, by their journals."""
+    """What some partitions have cost over the whole life of a run, or may have, by their journals."""
     folders = (run / "journal" / f"part-{partition:04d}" for partition in partitions)
-    return sum(float(read_sums(folder, SCALE)["cost_usd"]) for folder in folders)
+    sums = (read_sums(folder, SCALE) for folder in folders)
+    return sum(float(each["cost_usd"]) + float(each[MAYBE_USD]) for each in sums)
 
 
 def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:
@@ -116,6 +117,8 @@ def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:
         "calls": {**calls, "answered": spent["calls"]["answered"]},
         "tokens": spent["tokens"],
         "cost_usd": spent["cost_usd"],
+        "maybe_usd": spent["maybe_usd"],
+        "estimated": spent["estimated"],
         "costs": spent["costs"],
         "refusals": spent["refusals"],
     }

@@ -70,6 +70,10 @@ def books(tally: Tally, total: int, refused: int) -> dict[str, Any]:
         "calls": {o: tally[f"calls.{o}"] for o in ("answered", "replayed", "retried")},
         "tokens": {o: tally[f"tokens.{o}"] for o in ("input", "output", "cached")},
         "cost_usd": round(float(tally["cost_usd"]), 6),
+        "maybe_usd": round(float(tally["cost_maybe_usd"]), 6),
+        "estimated": {
+            key.split(".", 1)[1]: int(n) for key, n in tally.items() if key.startswith("estimated.") and n
+        },
         "costs": costs_by_level(tally),
         "refusals": refusals(tally),
     }

@@ -34,6 +34,7 @@ from dfj_bootstrap.roles.model import ModelEvaluator, ModelGenerator, ModelParap
 from dfj_bootstrap.roles.model_asking import Line
 from dfj_bootstrap.roles.recorded import RecordedSimilarity
 from dfj_bootstrap.roles.rules import RulesEvaluator, RulesGenerator, RulesParaphraser, RulesWriter
+from dfj_bootstrap.roles.usability import Usability
 from dfj_bootstrap.similarity.sentence import check_available
 from dfj_bootstrap.stages.ladder import Recipe
 from dfj_bootstrap.stages.paraphrase import ParaphraseOptions
@@ -58,6 +59,7 @@ class Backends:
     similarity: Similarity
     seeds_at_once: int
     allowances: Allowances = field(default_factory=lambda: Allowances({}, Purse()))
+    usability: Usability = field(default_factory=Usability)
 
     def stop_admission(self) -> None:
         """The worker stops: nothing more is sent."""
@@ -82,6 +84,7 @@ class Cast:
     ) -> None:
         """``behind`` puts an endpoint behind the journal."""
         self._config = config
+        self._backends = backends
         self._endpoints = {
             name: behind(endpoint, journal, count) for name, endpoint in backends.endpoints.items()
         }
@@ -106,7 +109,8 @@ class Cast:
         for name in reversed((role.model, *role.fallback)):
             model = self._config.models[name]
             if isinstance(model, PaidModel):
-                line = Line(self._endpoints[name], name, model.model, model.send_images, line)
+                usability = self._backends.usability
+                line = Line(self._endpoints[name], name, model.model, model.send_images, line, usability)
         return line
 
     def _writer(self) -> Writer:
@@ -154,7 +158,8 @@ def open_backends(
     }
     slots = sum(model.max_in_flight for model in models.values()) // workers
     seeds_at_once = max(_SEEDS_AT_ONCE, slots)  # in a seed's last calls only one may be in flight
-    return Backends(endpoints, _similarity(config, encode), seeds_at_once, Allowances(gates, purse))
+    allowances, usability = Allowances(gates, purse), Usability(config.max_unusable_share)
+    return Backends(endpoints, _similarity(config, encode), seeds_at_once, allowances, usability)
 
 
 def vllm_models(config: Config) -> dict[str, VLLMModel]:

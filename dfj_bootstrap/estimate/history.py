@@ -63,7 +63,7 @@ class History:
         folder: where it was found; ``None``: there is none.
         finished: ids of seeds that need nothing more.
         measured: rounds, shares and tries; ``measured.seeds`` is 0 where no seed was finished.
-        tokens: role → mean tokens.
+        tokens: role → mean tokens of the answers that tell theirs.
         cost_usd: spent there so far.
     """
 
@@ -129,7 +129,7 @@ def read_history(config: Config, run: Path) -> History:
         run,
         _in_current_parts(config, run, manifest["run_id"], identity_of(config)),
         _measured(books, finished, sums if whole else {}, reworded),
-        {role: _mean(each, finished) for role, each in sums.items()},
+        {role: _mean(each, finished) for role, each in sums.items() if each["told"]},
         status["cost_usd"],
         dict(seeds),
     )
@@ -173,6 +173,7 @@ def _measured(books: Counter[str], seeds: int, sums: Mapping[str, Counter[str]],
 def _add(sums: Counter[str], reply: Mapping[str, Any]) -> None:
     sums.update(
         calls=1,
+        told=bool(reply["input_tokens"]),
         input=reply["input_tokens"],
         output=reply["output_tokens"],
         cached=min(reply["cached_tokens"], reply["input_tokens"]),
@@ -180,9 +181,8 @@ def _add(sums: Counter[str], reply: Mapping[str, Any]) -> None:
 
 
 def _mean(sums: Counter[str], seeds: int) -> MeanTokens:
-    calls = sums["calls"]
-    cached = sums["cached"] / sums["input"] if sums["input"] else 0.0
-    return MeanTokens(sums["input"] / calls, sums["output"] / calls, cached, seeds)
+    cached = sums["cached"] / sums["input"]
+    return MeanTokens(sums["input"] / sums["told"], sums["output"] / sums["told"], cached, seeds)
 
 
 def _in_current_parts(config: Config, run: Path, run_id: str, identity: dict[str, Any]) -> frozenset[str]:

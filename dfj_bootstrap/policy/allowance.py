@@ -54,7 +54,7 @@ class Money:
 
     Attributes:
         cap: all that it may spend in its life.
-        spent: what its answers have cost.
+        spent: what its answers have cost, and attempts without one may have.
         reserved: the worst case of its calls in flight.
         next_call: the worst case of the next call that waits for money; 0 where none does.
         wanted: what it could use in the next second or two, ``reserved`` and ``next_call`` included.

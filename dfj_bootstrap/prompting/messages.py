@@ -179,5 +179,6 @@ _REFUSALS = {
     fidelity.TOO_CLOSE: "it was nearly a copy of the original; change far more of the wording",
     "paraphraser_unparsable": "it was not in the form that is asked for",
     "paraphraser_cut_off": "it was too long",
+    "paraphraser_incomplete": "it did not come to its end",
     "paraphraser_refused": "it was no rewording but a refusal",
 }

@@ -8,7 +8,7 @@ last model that is left is asked again, like after any other reply that can't be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 
 from dfj_bootstrap.config import Role
@@ -21,6 +21,7 @@ from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.messages import try_again
 from dfj_bootstrap.prompting.replies import Reader
 from dfj_bootstrap.prompting.text import clean
+from dfj_bootstrap.roles.usability import Heard, Usability
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ TRIES = 3
 """How often one question is asked before the role gives up."""
 
 _CUT_OFF = "it was cut off at the token limit; be shorter"
+_INCOMPLETE = "it did not come to its end"
 _REFUSED = "it was a refusal; describe only what the text and the picture need, and stay factual"
 
 
@@ -39,6 +41,7 @@ class Line:
         endpoint_name: the name of the entry of ``models``; part of each call's key.
         send_images: off for a model that reads only text.
         fallback: who takes over a call that this model refuses.
+        usability: is told of every reply that was paid for and not handed on.
     """
 
     endpoint: Endpoint
@@ -46,6 +49,7 @@ class Line:
     model: str
     send_images: bool
     fallback: Line | None = None
+    usability: Usability = field(default_factory=Usability)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,10 @@ class Speaker:
         """Call until ``read`` takes the reply, at most ``TRIES`` times; tokens and cost are summed over all.
 
         Raises:
-            Unusable: ``<role>_unparsable``, ``_cut_off`` or ``_refused``, with the last raw reply.
+            Unusable: ``<role>_unparsable``, ``_cut_off``, ``_incomplete`` or ``_refused``, with the last raw
+                reply.
             CallFailed: technical.
+            RunError: too many of the role's replies can't be used.
         """
         provenance, kind, why, raw = Provenance(), "", "", ""
         line, try_index = self.line, 0
@@ -98,10 +104,20 @@ class Speaker:
                 continue
             try_index += 1
             try:
-                return _take(reply, read), provenance
+                taken = _take(reply, read)
             except _Wasted as wasted:
                 kind, why, raw = wasted.kind, wasted.why, clean(reply.text)
+                self._note(line, question, reply, kind)
+            else:
+                self._note(line, question, reply, "")
+                return taken, provenance
         raise Unusable(f"{self.role}_{kind}", raw)
+
+    def _note(self, line: Line, question: Question, reply: Reply, kind: str) -> None:
+        """What was answered by the journal was noted when it was paid."""
+        if not reply.recorded:
+            heard = Heard(question.place.seed_id, kind)
+            line.usability.heard(self.role, line.endpoint_name, heard, clean(reply.text))
 
     def _call(self, line: Line, question: Question, try_index: int, why: str) -> Call:
         parts = question.parts
@@ -146,11 +162,12 @@ def _take(reply: Reply, read: Reader[T]) -> T:
     """Read a reply; one that is complete is taken even where the model would have gone on."""
     if reply.finish is Finish.REFUSED:
         raise _Wasted("refused", _REFUSED)
-    cut_off = reply.finish is Finish.LENGTH
+    if reply.finish is Finish.INCOMPLETE:
+        raise _Wasted("incomplete", _INCOMPLETE)
     try:
-        return read(reply.text, cut_off)
+        return read(reply.text, reply.finish is not Finish.STOP)
     except Unreadable as unreadable:
-        if cut_off:
+        if reply.finish is Finish.LENGTH:
             raise _Wasted("cut_off", _CUT_OFF) from None
         raise _Wasted("unparsable", str(unreadable)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.support.ladders import make_picture
 from tests.support.model_server import Behaviour as OpenAIBehaviour
 from tests.support.model_server import ModelServer
 from tests.support.model_server import Request as OpenAIRequest
+from tests.support.odd_replies import UNREADABLE
 from tests.support.runs import ENVIRONMENT, KEY, ROOT, Paid, dfj, kill, start_dfj, status, write_config
 from tests.support.seeds import write_seed_rows
 from tests.support.timers import QuickTimers
@@ -152,9 +154,7 @@ async def test_the_picture_goes_where_it_stands_in_the_parts_byte_by_byte(tmp_pa
     assert blake2b(data, digest_size=16).hexdigest() == image.digest
 
 
-@pytest.mark.parametrize(
-    "fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body", "no_candidate"]
-)
+@pytest.mark.parametrize("fault", ["500", "503", "504_html", "500_cut", "drop", "garbage_body"])
 async def test_a_passing_fault_is_tried_again_and_by_nobody_else(fault: str) -> None:
     waits = Waits()
     behaviour = Behaviour(script={1: fault, 2: fault})
@@ -243,6 +243,55 @@ async def test_a_block_of_the_safety_filter_is_a_refusal_that_says_why(kind: str
     expected = "the prompt was blocked: PROHIBITED_CONTENT" if kind == "blocked_prompt" else kind
     assert expected in reply.text
     assert reply.input_tokens > 0
+
+
+@pytest.mark.parametrize("form", ["null", "words", "gemini", "snake", "strings"])
+async def test_an_answer_costs_what_it_says_that_it_took_or_its_worst_case(form: str) -> None:
+    prices = Prices(input=1.0, output=10.0)
+    behaviour = Behaviour(script={1: "answer", 2: f"usage:{form}"})
+    async with GeminiServer(behaviour) as server, endpoint_to(server, prices=prices) as endpoint:
+        usual, odd = [await endpoint.complete(a_call("Write a rationale.")) for _ in range(2)]
+    worst = form in UNREADABLE
+    assert odd.estimated is worst
+    assert odd.cost_usd > 77 * 10e-6 if worst else odd.cost_usd == pytest.approx(usual.cost_usd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "finish"),
+    [("no_candidate", Finish.INCOMPLETE),
+     ('body:{"promptFeedback": {"blockReason": "OTHER"}}', Finish.REFUSED),
+     ('json:403:{"error": {"message": "blocked by our usage policies"}}', Finish.REFUSED)],
+)  # fmt: skip
+async def test_what_holds_no_candidate_is_an_answer_too(kind: str, finish: Finish) -> None:
+    async with GeminiServer(Behaviour(script={1: kind})) as server, endpoint_to(server) as endpoint:
+        assert (await endpoint.complete(a_call())).finish is finish
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [402, 401, "UNAUTHENTICATED"])
+async def test_an_error_within_a_200_stops_the_run_where_its_code_would(code: object) -> None:
+    kind = f"body:{json.dumps({'error': {'code': code, 'message': 'words of the server'}})}"
+    async with GeminiServer(Behaviour(script={1: kind})) as server, endpoint_to(server) as endpoint:
+        with pytest.raises(EndpointRejected, match="words of the server"):
+            await endpoint.complete(a_call())
+        assert len(server.requests) == 1
+
+
+async def test_a_429_and_a_503_within_a_200_pass() -> None:
+    script = {n: f'body:{{"error": {{"code": {code}, "message": "x"}}}}' for n, code in ((1, 429), (2, 503))}
+    async with GeminiServer(Behaviour(script=script)) as server, endpoint_to(server) as endpoint:
+        assert (await endpoint.complete(a_call())).attempts == 3
+
+
+async def test_a_web_page_after_good_answers_is_a_refusal_of_one_call() -> None:
+    script = dict.fromkeys(range(2, 4), "page:403")
+    async with (
+        GeminiServer(Behaviour(script=script)) as server,
+        endpoint_to(server, max_attempts=2) as endpoint,
+    ):
+        replies = [await endpoint.complete(a_call(text)) for text in ("One.", "Two.", "Three.")]
+    assert [reply.finish for reply in replies] == [Finish.STOP, Finish.REFUSED, Finish.STOP]
+    assert replies[1].text == "Blocked & logged The request could not be satisfied."
 
 
 async def test_an_answer_that_was_cut_off_says_so() -> None:

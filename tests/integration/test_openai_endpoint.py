@@ -23,6 +23,7 @@ from dfj_bootstrap.endpoints.gate import Gate
 from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
 from dfj_bootstrap.endpoints.openai_wire import Dialect, read_answer, read_problem, request_body
 from dfj_bootstrap.endpoints.pictures import Pictures
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, RunError
 from dfj_bootstrap.policy.resizing import PixelLimits
@@ -329,7 +330,9 @@ def test_a_reasoning_model_gets_room_to_reason_and_is_told_how_much_to(
 )
 def test_a_refusal_in_words_is_a_refusal_and_never_a_rationale(form: str) -> None:
     body = json.dumps({"choices": [{"message": {"content": form}, "finish_reason": "stop"}]}).encode()
-    assert read_answer(a_call(), body, None).finish is Finish.REFUSED
+    answer = read_answer(a_call(), body)
+    assert isinstance(answer, Metered)
+    assert answer.reply.finish is Finish.REFUSED
 
 
 async def test_a_model_with_a_temperature_of_its_own_gets_none_from_then_on(
@@ -425,7 +428,7 @@ async def test_a_cancelled_call_ends_and_gives_its_slot_back() -> None:
 
 async def test_the_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    behaviour = Behaviour(script={1: "500", 2: "429", 4: "401"})
+    behaviour = Behaviour(script={1: "500", 2: "429", **dict.fromkeys(range(4, 9), "401")})
     async with ModelServer(behaviour) as server, endpoint_to(server) as endpoint:
         await endpoint.complete(a_call())
         with pytest.raises(EndpointRejected) as raised:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +22,7 @@ from dfj_bootstrap.config_file import load_config
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.estimate.forecast import SAMPLE, forecast
 from tests.support.model_server import Behaviour, read_log, server_process
-from tests.support.runs import KEY, dfj, model_config, status, write_config
+from tests.support.runs import ENVIRONMENT, KEY, dfj, model_config, status, write_config
 from tests.support.seeds import write_seed_rows
 
 SEEDS = 12
@@ -83,6 +92,40 @@ def test_where_no_price_is_known_the_plan_says_so(folder: Path) -> None:
     assert plan(config)["total"]["cost_usd"] is None
     assert plan(config)["unpriced"] == ["double"]
     assert "models.double: not known" in dfj("plan", config).stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_no_name_is_cut_however_narrow_the_terminal(folder: Path, columns: int) -> None:
+    names = [f"a-rather-long-name-of-a-model-number-{n}" for n in range(4)]
+    model = {"backend": "openai", "model": "tiny", "base_url": "http://127.0.0.1:9/v1", "prices": PRICES}
+    roles = ("writer", "generator", "evaluator", "paraphraser")
+    played: dict[str, Any] = {role: {"model": name} for role, name in zip(roles, names, strict=True)}
+    config = write_config(folder, models=dict.fromkeys(names, model), **played)
+    shown = _on_a_terminal(columns, "plan", config)
+    table = shown.split("time   ")[0].splitlines()
+    assert all(any(name in line for line in table) for name in names)
+    assert max(map(len, table)) <= columns
+    for figure in ("calls", "tokens in", "tokens out", "USD"):
+        assert any(figure in line for line in table)
+    assert "…" not in shown
+    assert "\\x1b" not in shown
+
+
+def _on_a_terminal(columns: int, *arguments: str | Path) -> str:
+    """What a command shows on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {n: v for n, v in ENVIRONMENT.items() if n not in ("COLUMNS", "LINES", "NO_COLOR")}
+    command = [sys.executable, "-m", "dfj_bootstrap", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=theirs, env=environment | {"TERM": "xterm"}) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how the end of a terminal is told
+            while more := os.read(ours, 65536):
+                shown += more
+    os.close(ours)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
 
 @pytest.mark.slow

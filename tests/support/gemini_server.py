@@ -13,6 +13,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from dfj_bootstrap.endpoints.scripted_roles import answer, draw
+from tests.support.odd_replies import odd_reply
 
 _TYPES = "type.googleapis.com/google.rpc"
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
@@ -180,7 +181,8 @@ class GeminiServer:
             return self._fault(kind, raw)
         if kind == "garbage_body":
             return web.Response(text='{"candidates": [', content_type="application/json")
-        return web.json_response(_response(kind, raw.headers, body, raw.match_info["model"]))
+        good = _response(kind, raw.headers, body, raw.match_info["model"])
+        return odd_reply(kind, lambda: _countable(good)) or web.json_response(good)
 
     def _refused(self, raw: web.Request, body: Mapping[str, Any]) -> str:
         behaviour, settings = self.behaviour, body["generationConfig"]
@@ -233,6 +235,16 @@ def _response(
     if kind == "blocked_prompt":
         return {**common, "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
     return {**common, "candidates": [_candidate(kind, text)]}
+
+
+def _countable(good: Mapping[str, Any]) -> dict[str, Any]:
+    """A good response, its usage as ``odd_reply`` wants to find it."""
+    told = good["usageMetadata"]
+    usage = {
+        "prompt_tokens": told["promptTokenCount"],
+        "completion_tokens": told["candidatesTokenCount"] + told["thoughtsTokenCount"],
+    }
+    return {**{name: value for name, value in good.items() if name != "usageMetadata"}, "usage": usage}
 
 
 def _candidate(kind: str, text: str) -> Mapping[str, Any]:

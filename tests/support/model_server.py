@@ -1,4 +1,5 @@
 """The shipped scripted server as tests use it: it keeps its requests, and runs as a process of its own.
+It knows more kinds of replies (``odd_replies``).
 
 In the test's own process it is ``async with ModelServer(behaviour) as server``; as a process of its own,
 for tests that kill the client, it is ``with server_process(behaviour, log) as base_url``, or
@@ -14,16 +15,19 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
+
+from aiohttp import web
 
 from dfj_bootstrap.endpoints import scripted_server
 from dfj_bootstrap.endpoints.scripted_replay import Recording
 from dfj_bootstrap.endpoints.scripted_server import Behaviour, Request
-from dfj_bootstrap.endpoints.scripted_wire import ANSWERED, completion, texts
+from dfj_bootstrap.endpoints.scripted_wire import ANSWERED, completion, role_of, texts
+from tests.support.odd_replies import lasting_kind, odd_reply, split_rates
 
 __all__ = [
     "ANSWERED", "Behaviour", "ModelServer", "Request", "completion", "read_log", "server_process", "texts",
@@ -41,7 +45,9 @@ class ModelServer(scripted_server.ModelServer):
         log: IO[str] | None = None,
         keep: bool = True,
     ) -> None:
-        super().__init__(behaviour, recording, watch=self._record)
+        ordered = behaviour or Behaviour()
+        self._lasting, passing = split_rates(ordered.rates)
+        super().__init__(replace(ordered, rates=passing), recording, watch=self._record)
         self.requests: list[Request] = []
         self._log = log
         self._keep = keep
@@ -50,6 +56,16 @@ class ModelServer(scripted_server.ModelServer):
     def answered(self) -> list[Request]:
         """Requests that got a paid answer."""
         return [request for request in self.requests if request.kind in ANSWERED]
+
+    def _kind(self, number: int, digest: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
+        lasting = "" if number in self.behaviour.script else lasting_kind(self._lasting, digest)
+        return lasting or super()._kind(number, digest, headers, body)
+
+    def _response(self, kind: str, raw: web.Request, body: Mapping[str, Any], digest: str) -> web.Response:
+        def good() -> dict[str, Any]:
+            return completion("answer", role_of(raw.headers, body), body, self.behaviour.off_level)
+
+        return odd_reply(kind, good) or super()._response(kind, raw, body, digest)
 
     def _record(self, request: Request) -> None:
         if self._keep:

@@ -150,7 +150,7 @@ def test_the_closed_list_of_reasons_is_that_of_the_code() -> None:
     assert documented == {
         *_constants(acceptance, r"off_\w+"),
         *_constants(fidelity, r"[a-z]+(_[a-z]+)*"),
-        *(f"{role}_{kind}" for role in ROLES for kind in ("unparsable", "cut_off", "refused")),
+        *(f"{role}_{kind}" for role in ROLES for kind in ("unparsable", "cut_off", "incomplete", "refused")),
         NO_ANNOTATIONS,
     }
 

@@ -24,6 +24,7 @@ from dfj_bootstrap.endpoints.gemini_wire import (
     request_body,
 )
 from dfj_bootstrap.endpoints.patience import Broken
+from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.engine.keys import key_of, key_variable
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.prompting.replies import RATING_FIELDS
@@ -83,6 +84,13 @@ def test_thinking_gets_room_on_top_of_the_answer(budget: int | None, room: bool,
     assert settings.get("thinkingConfig") == (None if budget is None else {"thinkingBudget": budget})
 
 
+def read(body: str, call: Call = CALL) -> Reply:
+    """The reply in a body that holds one."""
+    answer = read_answer(call, body)
+    assert isinstance(answer, Metered)
+    return answer.reply
+
+
 def a_body(reason: str = "STOP", *parts: dict[str, Any], **more: Any) -> str:
     candidate = {"content": {"role": "model", "parts": list(parts)}, "finishReason": reason}
     return orjson.dumps({"candidates": [candidate], **more}).decode()
@@ -93,7 +101,7 @@ def a_body(reason: str = "STOP", *parts: dict[str, Any], **more: Any) -> str:
     [
         ("STOP", Finish.STOP),
         ("MAX_TOKENS", Finish.LENGTH),
-        ("A_REASON_OF_TOMORROW", Finish.STOP),
+        ("A_REASON_OF_TOMORROW", Finish.INCOMPLETE),
         ("SAFETY", Finish.REFUSED),
         ("RECITATION", Finish.REFUSED),
         ("BLOCKLIST", Finish.REFUSED),
@@ -102,12 +110,12 @@ def a_body(reason: str = "STOP", *parts: dict[str, Any], **more: Any) -> str:
     ],
 )
 def test_the_finish_reason_says_how_an_answer_ended(reason: str, finish: Finish) -> None:
-    assert read_answer(CALL, a_body(reason, {"text": "so"}), None).finish is finish
+    assert read(a_body(reason, {"text": "so"})).finish is finish
 
 
 def test_the_text_is_all_parts_but_thoughts() -> None:
     body = a_body("STOP", {"text": "a"}, {"text": "hm", "thought": True}, {"inlineData": {}}, {"text": "b"})
-    assert read_answer(CALL, body, None) == Reply("ab", Finish.STOP, "tiny")
+    assert read(body) == Reply("ab", Finish.STOP, "tiny")
 
 
 def test_thinking_is_output_and_the_model_names_itself() -> None:
@@ -116,7 +124,7 @@ def test_thinking_is_output_and_the_model_names_itself() -> None:
         "cachedContentTokenCount": 900,
     }  # fmt: skip
     body = a_body("STOP", {"text": "a"}, usageMetadata=usage, modelVersion="tiny-002")
-    reply = read_answer(CALL, body, None)
+    reply = read(body)
     assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1000, 320, 900)
     assert reply.model == "tiny-002"
 
@@ -125,17 +133,17 @@ def test_a_block_tells_its_reason_its_words_and_the_categories() -> None:
     rating = {"category": "HARM_CATEGORY_HATE_SPEECH", "blocked": True}
     other = {"category": "HARM_CATEGORY_HARASSMENT", "blocked": False}
     answer = {"finishReason": "SAFETY", "finishMessage": "no", "safetyRatings": [rating, other]}
-    reply = read_answer(CALL, orjson.dumps({"candidates": [answer]}).decode(), None)
+    reply = read(orjson.dumps({"candidates": [answer]}).decode())
     assert reply.text == "the answer was blocked: SAFETY; no; HARM_CATEGORY_HATE_SPEECH"
     prompt = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "why"}}
-    reply = read_answer(CALL, orjson.dumps(prompt).decode(), None)
+    reply = read(orjson.dumps(prompt).decode())
     assert (reply.text, reply.finish) == ("the prompt was blocked: OTHER; why", Finish.REFUSED)
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", "{}", '{"candidates": []}', '{"candidates": [', "<html>"])
 def test_a_body_without_an_answer_is_broken(body: str) -> None:
     with pytest.raises(Broken):
-        read_answer(CALL, body, None)
+        read_answer(CALL, body)
 
 
 @given(JSON, st.sampled_from(["candidates", "promptFeedback", "usageMetadata", "modelVersion", "x"]))
@@ -143,10 +151,10 @@ def test_no_body_crashes_the_reading(value: Any, name: str) -> None:
     candidate = {"content": {"parts": value}, "finishReason": value, "safetyRatings": value}
     for body in (value, {name: value}, {"candidates": [candidate]}, {"candidates": [{"content": value}]}):
         try:
-            reply = read_answer(CALL, json.dumps(body), None)
+            answer = read_answer(CALL, json.dumps(body))
         except Broken:
             continue
-        reply.text.encode()
+        (answer.reply.text if isinstance(answer, Metered) else answer.message).encode()
 
 
 @given(st.integers(400, 599), JSON)
@@ -247,8 +255,8 @@ def test_log_probabilities_and_a_seed_are_asked_for_where_wanted_and_read() -> N
     tokens = [{"token": "4", "logProbability": -0.25}, {"token": None}, {"logProbability": -1}]
     candidate = {"finishReason": "STOP", "logprobsResult": {"chosenCandidates": tokens}}
     body = orjson.dumps({"candidates": [candidate]}).decode()
-    assert read_answer(call, body, None).logprobs == (("4", -0.25),)
-    assert read_answer(CALL, body, None).logprobs == ()
+    assert read(body, call).logprobs == (("4", -0.25),)
+    assert read(body).logprobs == ()
     refused = Problem(400, "INVALID_ARGUMENT", "", "Logprobs is not enabled for models/tiny")
     assert adapted(Dialect(), refused) == Dialect(logprobs=False)
     assert str(adapted(Dialect(room=False), refused)) == (

@@ -3,7 +3,9 @@
 Invariants:
 
 - The same rows in the same order give the same bytes.
-- Rows of one picture stand together, in one Parquet row group, whose dictionary holds the picture once.
+- Rows of one seed stand together, in one Parquet row group, whose dictionary holds each picture once. An
+  entry that stood twice would be more than lost room: pyarrow sizes the page for all entries and writes the
+  distinct ones, and the rest of the page is whatever memory held, other rows' texts for one.
 - Memory is one row group: about 100 rows, and some tens of MiB of pictures.
 """
 
@@ -38,7 +40,7 @@ DATASETS = tuple(_LEVELS)
 
 
 class SplitWriter:
-    """Writes one split, picture by picture.
+    """Writes one split, seed by seed.
 
     Attributes:
         rows, pictures, shards: what was written; ``shards`` is known once the writer is closed.
@@ -58,12 +60,12 @@ class SplitWriter:
         self._twin = twin
         self._shards = _Shards(folder / "data", dataset, split, shard_bytes)
         self._waiting: list[dict[str, Any]] = []
-        self._contents: list[bytes] = []
+        self._contents: dict[bytes, int] = {}
         self._of_row: list[int] = []
         self._jsonl: Any = None
 
     def add(self, picture: bytes, rows: Sequence[dict[str, Any]]) -> None:
-        """Add all rows of one picture, whose path their ``images`` names."""
+        """Add the rows of one seed, which show one picture; its path is what their ``images`` name."""
         if not rows:
             return
         if self._jsonl is None:
@@ -71,8 +73,9 @@ class SplitWriter:
             self._jsonl = (self._home / "data.jsonl").open("wb")
         self._place(Path(rows[0]["images"][0]), picture)
         self._jsonl.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
-        self._of_row.extend([len(self._contents)] * len(rows))
-        self._contents.append(picture)
+        # By its bytes, not its name: two files may hold the same pixels, of which the same PNG is made.
+        place = self._contents.setdefault(picture, len(self._contents))
+        self._of_row.extend([place] * len(rows))
         self._waiting.extend(rows)
         self.rows += len(rows)
         if len(self._waiting) >= GROUP_ROWS or sum(map(len, self._contents)) >= GROUP_BYTES:
@@ -94,8 +97,8 @@ class SplitWriter:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._shards.write(self._waiting, self._contents, self._of_row)
-        self._waiting, self._contents, self._of_row = [], [], []
+            self._shards.write(self._waiting, list(self._contents), self._of_row)
+        self._waiting, self._contents, self._of_row = [], {}, []
 
     def __enter__(self) -> SplitWriter:
         return self
@@ -180,7 +183,7 @@ def _schema(levels: Sequence[str]) -> pa.Schema:
 def _table(
     rows: Sequence[dict[str, Any]], pictures: Sequence[bytes], of_row: Sequence[int], schema: pa.Schema
 ) -> pa.Table:
-    """The rows as Arrow columns, in which a picture stands once however many rows show it."""
+    """The rows as Arrow columns; ``pictures`` are distinct, and ``of_row`` says which one a row shows."""
     contents = pa.DictionaryArray.from_arrays(pa.array(of_row, pa.int32()), pa.array(pictures, pa.binary()))
     paths = pa.array([row["images"][0] for row in rows], pa.string())
     images = pa.StructArray.from_arrays([contents, paths], names=["bytes", "path"])

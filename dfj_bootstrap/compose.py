@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import shutil
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,13 @@ from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_o
 from dfj_bootstrap.engine.worker import Job, is_current
 from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
 from dfj_bootstrap.policy.splitting import split_of
+from dfj_bootstrap.storage.folder import is_empty, throw_away_preview
 from dfj_bootstrap.storage.lock import run_lock
 from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
 from dfj_bootstrap.storage.parts import read_part_record
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
+
+_LOG = logging.getLogger(__name__)
 
 _FOLDER_TROUBLE = (
     errno.ENOSPC,
@@ -101,7 +104,13 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
     """
     with run_lock(config.output):
         notes = price_notes(config)
-        manifest = open_manifest(config.output, config.model_dump(mode="json"), identity_of(config), notes)
+        manifest = open_manifest(
+            config.output,
+            config.model_dump(mode="json"),
+            identity_of(config),
+            notes,
+            preview=not options.assemble,
+        )
         started = time.monotonic() - worked_s(config.output, manifest)
         state, results = "failed", dict[str, Any]()
         try:
@@ -150,22 +159,25 @@ def preview_config(config: Config) -> Config:
     """
     folder = preview_folder(config)
     manifest = read_manifest(folder)
-    if manifest and manifest.get("identity") != identity_of(config):
+    if manifest and manifest["identity"] != identity_of(config):
         with run_lock(folder):
-            shutil.rmtree(folder)
+            throw_away_preview(folder)
     engine = config.engine.model_copy(update={"kind": "local"})
     return config.model_copy(update={"output": folder, "engine": engine})
 
 
 def adopt_preview(config: Config) -> None:
     """Let a run that starts now take over what its preview has paid for, if it is of the same making."""
-    folder = preview_folder(config)
-    if (config.output.is_dir() and any(config.output.iterdir())) or not folder.is_dir():
+    folder, target = preview_folder(config), config.output.resolve()
+    if not is_empty(target) or not folder.is_dir():
         return
     manifest = read_manifest(folder)
-    if manifest and manifest.get("identity") == identity_of(config):
+    if manifest and manifest["identity"] == identity_of(config) and not manifest.get("dataset"):
         with run_lock(folder):
-            folder.rename(config.output)  # an empty folder there is replaced
+            try:
+                folder.rename(target)  # an empty folder there is replaced
+            except OSError as error:
+                _LOG.warning("%s: cannot be taken over from here: %s", folder, error.strerror)
 
 
 class _Start:

@@ -10,6 +10,8 @@ Invariants:
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +40,15 @@ from dfj_bootstrap.policy.ordering import order_key, partition_order
 from dfj_bootstrap.policy.pairing import PairBooks
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.atomic import sync
+from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.images import dataset_bytes
 from dfj_bootstrap.storage.tables import read_part
+
+_OURS = re.compile(
+    r"dfj-meta-(pointwise|pairwise)/(README\.md|data/(train|test)-\d{5}-of-\d{5}\.parquet"
+    r"|(train|test)/(data\.jsonl|images/[0-9a-f]{16}\.\w+))"
+)
+"""Paths that assembly gives to its files."""
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""
@@ -96,6 +105,8 @@ def assemble(
     """
     recover(run)
     new = run / ".dfj-meta.new"
+    if os.path.lexists(run / "dfj-meta") and not (run / "dfj-meta").is_dir():
+        raise RunFolderError(f"{run}: cannot write the dataset: dfj-meta there is no folder; move it away")
     try:
         shutil.rmtree(new, ignore_errors=True)
         builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes)
@@ -115,18 +126,18 @@ def assemble(
 def recover(run: Path) -> None:
     """Mend what a kill in the middle of a swap left: put the old dataset back, or finish removing it."""
     current, old = run / "dfj-meta", run / ".dfj-meta.old"
-    if old.exists() and not current.exists():
+    if os.path.lexists(old) and not os.path.lexists(current):
         old.rename(current)
-    shutil.rmtree(old, ignore_errors=True)
+    retire(old, current, _OURS)
 
 
 def _swap(run: Path, new: Path) -> None:
     current, old = run / "dfj-meta", run / ".dfj-meta.old"
-    if current.exists():
+    if os.path.lexists(current):
         current.rename(old)
     new.rename(current)
     sync(run)
-    shutil.rmtree(old, ignore_errors=True)
+    retire(old, current, _OURS)
 
 
 def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:

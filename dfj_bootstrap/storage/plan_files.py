@@ -8,6 +8,7 @@ written aside in ``RUN/plan.new`` and put in place by two renames; ``settle`` un
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,8 +22,12 @@ from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import Annotation, Box, ImageRef, Seed, Split
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.atomic import replacing, sync, write_atomically
+from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.seed_index import SeedIndex
 from dfj_bootstrap.storage.seed_rows import Note, Refusal
+
+_OURS = re.compile(r"part-\d{4,}\.jsonl|summary\.json|refused\.jsonl|notes\.jsonl|\..*\.tmp")
+"""Names that a plan gives to its files."""
 
 _BUFFER = 4 * 2**20
 """Bytes of rows that are held back over all partitions, so that few files need to be open."""
@@ -134,8 +139,8 @@ def settle(run: Path) -> None:
     old = run / "plan.old"
     if old.exists() and not plan_folder(run).exists():
         old.rename(plan_folder(run))
-    for leftover in (old, run / "plan.new"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    retire(old, plan_folder(run), _OURS)
+    shutil.rmtree(run / "plan.new", ignore_errors=True)
 
 
 def publish_refused(run: Path, folder: Path) -> None:
@@ -223,7 +228,7 @@ class PlanWriter:
         self.folder.rename(plan)
         sync(self._run)
         publish_refused(self._run, plan)
-        shutil.rmtree(old, ignore_errors=True)
+        retire(old, plan, _OURS)
 
     def _flush(self) -> None:
         for partition, rows in self._buffers.items():

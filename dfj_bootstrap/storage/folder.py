@@ -2,8 +2,8 @@
 
 Invariants:
 
-- A folder that holds anything is taken only if it holds a run of this program; until that is known, nothing is
-  written there, not even a lock.
+- A folder that holds anything is taken only if it holds a run of this program; until that is known, nothing
+  is written there, not even a lock.
 - Whatever replaces an older tree of ours takes over the files that somebody else put into it.
 """
 
@@ -54,15 +54,15 @@ def check_run_folder(run: Path) -> None:
         )
     if theirs:
         raise RunFolderError(
-            f"{run}: this folder is not empty and holds no run ({_listed(theirs)}); nothing was written there: "
-            "name a new or an empty folder as output"
+            f"{run}: this folder is not empty and holds no run ({_listed(theirs)}); nothing was written "
+            "there: name a new or an empty folder as output"
         )
 
 
 def is_empty(folder: Path) -> bool:
     """Whether a folder is new or holds nothing of anybody's; ``False`` for what is no folder."""
     try:
-        return _NOBODYS.issuperset(os.listdir(folder))
+        return _NOBODYS.issuperset(entry.name for entry in folder.iterdir())
     except NotADirectoryError:
         return False
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def throw_away_preview(folder: Path) -> None:
 def _names(run: Path) -> list[str]:
     """What a folder holds, sorted; nothing where it isn't there yet."""
     try:
-        return sorted(os.listdir(run))
+        return sorted(entry.name for entry in run.iterdir())
     except FileNotFoundError:
         if run.is_symlink():
             raise RunFolderError(f"{run}: a link to {run.readlink()}, which isn't there; make it") from None

@@ -27,7 +27,8 @@ def run_lock(run: Path) -> Iterator[None]:
     """Hold the run folder.
 
     Raises:
-        RunFolderError: it holds something else than a run, another live process holds it, or it can't be written.
+        RunFolderError: it holds something else than a run, another live process holds it, or it can't be
+            written.
     """
     check_run_folder(run)
     try:

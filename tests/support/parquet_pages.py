@@ -79,27 +79,26 @@ def _slack_of(page: Page, physical: str, column: Any) -> Iterator[str]:
     """What is left of a page once its levels and values are read."""
     at, count = 0, page.values
     if page.kind == _DATA:
-        for most in (column.max_repetition_level, column.max_definition_level):
-            if most:
-                size = int.from_bytes(page.body[at : at + 4], "little")
-                levels = page.body[at + 4 : at + 4 + size]
-                numbers, rest = _hybrid(levels, most.bit_length(), page.values)
-                yield from _said(rest, "behind the levels")
-                at += 4 + size
-                if most == column.max_definition_level:
-                    count = sum(number == most for number in numbers)
-    body = page.body[at:]
+        for most in filter(None, (column.max_repetition_level, column.max_definition_level)):
+            size = int.from_bytes(page.body[at : at + 4], "little")
+            numbers, rest = _hybrid(page.body[at + 4 : at + 4 + size], most.bit_length(), page.values)
+            yield from _said(rest, "behind the levels")
+            at += 4 + size
+            if most == column.max_definition_level:
+                count = sum(number == most for number in numbers)
+    yield from _said(_behind_values(page, page.body[at:], physical, count), "behind the values")
+
+
+def _behind_values(page: Page, body: bytes, physical: str, count: int) -> bytes:
     if page.kind == _DATA and page.encoding in (_PLAIN_DICTIONARY, _RLE_DICTIONARY):
-        _, rest = _hybrid(body[1:], body[0], count) if count else ([], body[1:])
-    elif page.kind == _DATA and page.encoding == _RLE:
-        _, rest = _hybrid(body[4:], 1, count)
-    elif physical == "BYTE_ARRAY":
-        rest = body[_end_of_texts(body, count) :]
-    elif physical == "BOOLEAN":
-        rest = body[-(-count // 8) :]
-    else:
-        rest = body[count * _WIDTHS[physical] :]
-    yield from _said(rest, "behind the values")
+        return _hybrid(body[1:], body[0], count)[1] if count else body[1:]
+    if page.kind == _DATA and page.encoding == _RLE:
+        return _hybrid(body[4:], 1, count)[1]
+    if physical == "BYTE_ARRAY":
+        return body[_end_of_texts(body, count) :]
+    if physical == "BOOLEAN":
+        return body[-(-count // 8) :]
+    return body[count * _WIDTHS[physical] :]
 
 
 def _said(rest: bytes, where: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ import orjson
 from dfj_bootstrap import __version__
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.assembly import assemble
+from dfj_bootstrap.dataset.checksums import visible_damage
 from dfj_bootstrap.dataset.records import shipped_prompts
 from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
@@ -26,13 +27,19 @@ from dfj_bootstrap.engine.status import journalled_usd, worked_s, write_progress
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
 from dfj_bootstrap.engine.worker import Job, is_current
-from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
+from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, RunFolderError, unwrapped
 from dfj_bootstrap.policy.splitting import split_of
-from dfj_bootstrap.storage.folder import is_empty, throw_away_preview
+from dfj_bootstrap.storage.damage import (
+    check_answers,
+    check_plan_is_there,
+    withdraw_damaged,
+    withdraw_unreadable,
+)
 from dfj_bootstrap.storage.lock import run_lock
-from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
+from dfj_bootstrap.storage.manifest import close_manifest, open_manifest
 from dfj_bootstrap.storage.parts import read_part_record
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
+from dfj_bootstrap.storage.plan_files import check_plan
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,7 +123,7 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         try:
             with _folder_trouble_told(config.output):
                 check_backends(config)
-                outcome = _Start(with_prices(config), options, display, manifest, started).run()
+                outcome = _run(_Start(with_prices(config), options, display, manifest, started))
             state = "complete" if outcome.complete else "interrupted"
             results = {"books": outcome.books, "tally": outcome.tally, "dataset": outcome.dataset}
         except (KeyboardInterrupt, asyncio.CancelledError):
@@ -147,37 +154,14 @@ def _folder_trouble_told(run: Path) -> Iterator[None]:
         ) from error
 
 
-def preview_folder(config: Config) -> Path:
-    """Where the preview of a run lies."""
-    return config.output.with_name(f"{config.output.name}.preview")
-
-
-def preview_config(config: Config) -> Config:
-    """The configuration of a preview: the local engine, in a folder beside the run's own.
-
-    A preview that was made with something else is thrown away: nothing else can use it.
-    """
-    folder = preview_folder(config)
-    manifest = read_manifest(folder)
-    if manifest and manifest["identity"] != identity_of(config):
-        with run_lock(folder):
-            throw_away_preview(folder)
-    engine = config.engine.model_copy(update={"kind": "local"})
-    return config.model_copy(update={"output": folder, "engine": engine})
-
-
-def adopt_preview(config: Config) -> None:
-    """Let a run that starts now take over what its preview has paid for, if it is of the same making."""
-    folder, target = preview_folder(config), config.output.resolve()
-    if not is_empty(target) or not folder.is_dir():
-        return
-    manifest = read_manifest(folder)
-    if manifest and manifest["identity"] == identity_of(config) and not manifest.get("dataset"):
-        with run_lock(folder):
-            try:
-                folder.rename(target)  # an empty folder there is replaced
-            except OSError as error:
-                _LOG.warning("%s: cannot be taken over from here: %s", folder, error.strerror)
+def _run(start: _Start) -> Outcome:
+    """Bring a start to its end; tables that turn out to be damaged are made again once."""
+    try:
+        return start.run()
+    except DamagedPart as error:
+        _LOG.warning("%s", error)
+        start.withdraw_unreadable()
+    return start.run()
 
 
 class _Start:
@@ -196,6 +180,7 @@ class _Start:
     def run(self) -> Outcome:
         """Plan, work on what isn't done, check the books, assemble."""
         plan = self._plan()
+        self._mend(plan)
         job = Job(
             self._run,
             self._manifest["run_id"],
@@ -223,6 +208,7 @@ class _Start:
 
     def _plan(self) -> PlanSummary:
         self._display.phase("planning")
+        check_plan_is_there(self._run)
         dataset, limit = self._config.dataset, self._options.limit
         plan = make_plan(
             self._run,
@@ -239,6 +225,19 @@ class _Start:
                 "give a larger limit or none, or another output folder"
             )
         return plan
+
+    def withdraw_unreadable(self) -> None:
+        """Have partitions worked on again whose tables can't be read."""
+        withdraw_unreadable(self._run, self._plan().partitions)
+
+    def _mend(self, plan: PlanSummary) -> None:
+        """Say what is damaged and can be made again; what can't stops the run."""
+        check_plan(self._run, plan)
+        tally = self._manifest.get("tally") or {}
+        check_answers(self._run, plan.partitions, tally.get("calls.answered", 0))
+        found = withdraw_damaged(self._run, plan.partitions, finished=bool(self._manifest.get("dataset")))
+        if found:
+            _LOG.warning("%s", found)
 
     def _recorded(self, partition: int) -> Tally:
         """The books of a partition's last commit, without what only its own start could say."""
@@ -282,8 +281,11 @@ class _Start:
         before = self._manifest.get("dataset") or {}
         if not self._options.assemble:
             return before, False
-        if before.get("basis") == basis and (self._run / "dfj-meta").is_dir():
-            return before, False
+        if before.get("basis") == basis:
+            damage = visible_damage(self._run)
+            if not damage:
+                return before, False
+            _LOG.warning("%s: %s: the dataset is written again from the tables", self._run, damage)
         self._display.phase("assembling")
         summary = assemble(self._run, self._config, plan.partitions, epochs, note)
         return {"basis": basis, **_plain(asdict(summary))}, True

@@ -1,7 +1,7 @@
 """``dfj``: the commands and their exit codes.
 
 0 done · 2 the run can't go on · 3 done but some seeds failed technically · 4 stopped at the budget ·
-130 interrupted, resumable.
+130 interrupted, resumable. ``verify`` alone: 1 the dataset isn't as it was written.
 """
 
 from __future__ import annotations
@@ -170,6 +170,17 @@ def status(
         watch_status(run, as_json=as_json)
     else:
         _print(status_of(run), as_json)
+
+
+@app.command()
+def verify(run: RunPath, as_json: AsJson = False) -> None:
+    """Is every byte of the dataset as it was written? Exit code 1 names each file changed, missing or extra.
+
+    Example: dfj verify runs/demo
+    """
+    from dfj_bootstrap.cli.verify import verify_run
+
+    _print(verify_run(run), as_json)
 
 
 @app.command()

@@ -10,18 +10,19 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
+from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, checksum, read_checksums
 from dfj_bootstrap.dataset.records import (
     GradedLevel,
     GradedSeed,
@@ -44,11 +45,7 @@ from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.images import dataset_bytes
 from dfj_bootstrap.storage.tables import read_part
 
-_OURS = re.compile(
-    r"dfj-meta-(pointwise|pairwise)/(README\.md|data/(train|test)-\d{5}-of-\d{5}\.parquet"
-    r"|(train|test)/(data\.jsonl|images/[0-9a-f]{16}\.\w+))"
-)
-"""Paths that assembly gives to its files."""
+_LOG = logging.getLogger(__name__)
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""
@@ -109,18 +106,39 @@ def assemble(
         raise RunFolderError(f"{run}: cannot write the dataset: dfj-meta there is no folder; move it away")
     try:
         shutil.rmtree(new, ignore_errors=True)
-        builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes)
-        with builder:
-            for done, seed in enumerate(_seeds(run, partitions, parts, config.dataset.rng_seed), start=1):
-                builder.add(seed)
-                if on_progress:
-                    on_progress(done)
-        summary = builder.finish(backend_note)
+        _keep_edited_cards(run)
+        with ChecksumWriter(run, new) as checksums:
+            builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes, checksums)
+            with builder:
+                for done, seed in enumerate(_seeds(run, partitions, parts, config.dataset.rng_seed), start=1):
+                    builder.add(seed)
+                    if on_progress:
+                        on_progress(done)
+            summary = builder.finish(backend_note)
         sync_tree(new)
         _swap(run, new)
+        checksums.publish()
     except OSError as error:
         raise RunFolderError(f"{run}: cannot write the dataset: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # where it failed: a full disk wants the room back
     return summary
+
+
+def _keep_edited_cards(run: Path) -> None:
+    """Copy aside each card that was edited by hand: a new one takes its place."""
+    with suppress(
+        RunFolderError
+    ):  # without checksums an edited card can't be told from one of another version
+        cards = [entry for entry in read_checksums(run) if entry.path.endswith("/README.md")]
+        for entry in cards:
+            path = run / "dfj-meta" / entry.path
+            found = checksum(path)
+            if found not in ("", entry.sha256):
+                kept = run / "dfj-meta.kept" / Path(entry.path).with_name(f"README-{found[:8]}.md")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, kept)
+                _LOG.warning("%s was edited; a new one takes its place, the edited one is now %s", path, kept)
 
 
 def recover(run: Path) -> None:
@@ -128,7 +146,7 @@ def recover(run: Path) -> None:
     current, old = run / "dfj-meta", run / ".dfj-meta.old"
     if os.path.lexists(old) and not os.path.lexists(current):
         old.rename(current)
-    retire(old, current, _OURS)
+    retire(old, current, OURS)
 
 
 def _swap(run: Path, new: Path) -> None:
@@ -137,7 +155,7 @@ def _swap(run: Path, new: Path) -> None:
         current.rename(old)
     new.rename(current)
     sync(run)
-    retire(old, current, _OURS)
+    retire(old, current, OURS)
 
 
 def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:
@@ -205,6 +223,7 @@ class _Builder:
     config: Config
     prompts: JudgePrompts
     shard_bytes: int
+    checksums: ChecksumWriter
     facts: CardFacts = field(default_factory=CardFacts)
     books: dict[Split, PairBooks] = field(default_factory=lambda: dict.fromkeys(Split, PairBooks()))
     left_out: Counter[str] = field(default_factory=Counter)
@@ -219,6 +238,7 @@ class _Builder:
                     self._folder(dataset),
                     dataset,
                     split,
+                    self.checksums,
                     twin=None if dataset == DATASETS[0] else self._images(split),
                     shard_bytes=self.shard_bytes,
                 )
@@ -266,7 +286,9 @@ class _Builder:
         counts = {d: {split: self.writers[d, split].rows for split in Split} for d in DATASETS}
         for dataset in DATASETS:
             text = card(dataset, counts[dataset], self.facts, self.books, self.config, backend_note)
-            (self._folder(dataset) / "README.md").write_text(text, encoding="utf-8")
+            with HashedFile(self._folder(dataset) / "README.md") as file:
+                file.write(text.encode())
+            self.checksums.add(self._folder(dataset) / "README.md", file.size, file.hexdigest())
         return AssemblySummary(
             counts=counts,
             seeds={split: self.facts.seeds[split] for split in Split},

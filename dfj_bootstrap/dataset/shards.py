@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfj_bootstrap.dataset.checksums import ChecksumWriter, HashedFile
 from dfj_bootstrap.storage.atomic import sync
 
 MIB = 1 << 20
@@ -47,22 +49,31 @@ class SplitWriter:
     """
 
     def __init__(
-        self, folder: Path, dataset: str, split: str, *, twin: Path | None, shard_bytes: int = SHARD_BYTES
+        self,
+        folder: Path,
+        dataset: str,
+        split: str,
+        checksums: ChecksumWriter,
+        *,
+        twin: Path | None,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
         """Nothing is made on disk before the first row.
 
         Args:
             folder: of the dataset.
+            checksums: is told of each file.
             twin: an images folder in which the same pictures may stand already; they are hard-linked.
         """
         self.rows = self.pictures = self.shards = 0
         self._home = folder / split
         self._twin = twin
-        self._shards = _Shards(folder / "data", dataset, split, shard_bytes)
+        self._checksums = checksums
+        self._shards = _Shards(folder / "data", dataset, split, checksums, shard_bytes)
         self._waiting: list[dict[str, Any]] = []
         self._contents: dict[bytes, int] = {}
         self._of_row: list[int] = []
-        self._jsonl: Any = None
+        self._jsonl: HashedFile | None = None
 
     def add(self, picture: bytes, rows: Sequence[dict[str, Any]]) -> None:
         """Add the rows of one seed, which show one picture; its path is what their ``images`` name."""
@@ -70,7 +81,7 @@ class SplitWriter:
             return
         if self._jsonl is None:
             (self._home / "images").mkdir(parents=True)
-            self._jsonl = (self._home / "data.jsonl").open("wb")
+            self._jsonl = HashedFile(self._home / "data.jsonl")
         self._place(Path(rows[0]["images"][0]), picture)
         self._jsonl.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         # By its bytes, not its name: two files may hold the same pixels, of which the same PNG is made.
@@ -86,6 +97,7 @@ class SplitWriter:
         if target.exists():
             return
         self.pictures += 1
+        self._checksums.add(target, len(picture), sha256(picture).hexdigest())
         if self._twin is not None:
             try:
                 target.hardlink_to(self._twin / path.name)
@@ -113,18 +125,19 @@ class SplitWriter:
             self.shards = self._shards.close()
             if self._jsonl is not None:
                 self._jsonl.close()
+                self._checksums.add(self._home / "data.jsonl", self._jsonl.size, self._jsonl.hexdigest())
 
 
 class _Shards:
     """The Parquet files of one split; they get their names when their number is known."""
 
-    def __init__(self, folder: Path, dataset: str, split: str, limit: int) -> None:
+    def __init__(self, folder: Path, dataset: str, split: str, checksums: ChecksumWriter, limit: int) -> None:
         self._folder, self._split, self._limit = folder, split, limit
         self._levels = _LEVELS[dataset]
         self._schema = _schema(self._levels)
-        self._done: list[Path] = []
+        self._checksums = checksums
+        self._done: list[HashedFile] = []
         self._groups = 0
-        self._stream: Any = None
         self._file: Any = None
 
     def write(self, rows: Sequence[dict[str, Any]], pictures: Sequence[bytes], of_row: Sequence[int]) -> None:
@@ -133,16 +146,15 @@ class _Shards:
             self._open()
         self._file.write_table(_table(rows, pictures, of_row, self._schema), row_group_size=len(rows))
         self._groups += 1
-        if self._stream.tell() >= self._limit or self._groups == SHARD_GROUPS:
+        if self._done[-1].size >= self._limit or self._groups == SHARD_GROUPS:
             self._finish()
 
     def _open(self) -> None:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{self._split}-{len(self._done):05d}.part"
-        self._done.append(path)
-        self._stream = path.open("wb")
+        self._done.append(HashedFile(path))
         self._file = pq.ParquetWriter(
-            self._stream,
+            self._done[-1],
             self._schema,
             store_schema=False,  # it would say that pictures are dictionaries; readers want plain bytes
             use_dictionary=[_PICTURE_COLUMN, "images.list.element.path", "seed_id", "label"],
@@ -159,15 +171,19 @@ class _Shards:
 
     def _finish(self) -> None:
         if self._file is not None:
-            self._file.close()
-            self._stream.close()
-            self._file, self._groups = None, 0
+            try:
+                self._file.close()
+            finally:
+                self._done[-1].close()
+                self._file, self._groups = None, 0
 
     def close(self) -> int:
         """Close the last shard, give all their names, and return how many there are."""
         self._finish()
-        for i, path in enumerate(self._done):
-            path.rename(self._folder / f"{self._split}-{i:05d}-of-{len(self._done):05d}.parquet")
+        for i, written in enumerate(self._done):
+            path = self._folder / f"{self._split}-{i:05d}-of-{len(self._done):05d}.parquet"
+            Path(written.name).rename(path)
+            self._checksums.add(path, written.size, written.hexdigest())
         return len(self._done)
 
 

@@ -38,10 +38,10 @@ def write_part_record(run: Path, partition: int, record: PartRecord) -> None:
 
 
 def read_part_record(run: Path, partition: int) -> PartRecord | None:
-    """The last commit of a partition, if there was one."""
+    """The last commit of a partition; ``None`` where there was none, or its record is damaged."""
     try:
         return PartRecord(**orjson.loads(_path(run, partition).read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
         return None
 
 

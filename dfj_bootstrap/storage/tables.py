@@ -11,6 +11,7 @@ The columns are described in ``docs/data-format.md``.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,7 @@ from dfj_bootstrap.domain.trajectory import (
     Round,
     Trajectory,
 )
-from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.errors import DamagedPart, RunFolderError
 from dfj_bootstrap.policy.acceptance import OFF_CLASS, OFF_LEVEL
 from dfj_bootstrap.storage.atomic import replacing
 
@@ -122,12 +123,31 @@ def newest_parts(run: Path) -> dict[int, int]:
 def read_part(
     run: Path, table: str, partition: int, epoch: int, columns: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """The rows of one part, in their order; ``columns`` chooses some."""
+    """The rows of one part, in their order; ``columns`` chooses some.
+
+    Raises:
+        DamagedPart: it is missing, or can't be read as what it was written as.
+    """
     path = part_path(run, table, partition, epoch)
     # Not through the dataset reader: it would take part of the path for a partition column.
-    with pq.ParquetFile(path) as part:
+    with _damage_told(path, partition), pq.ParquetFile(path) as part:
+        if missing := set(TABLES[table].names).difference(part.schema_arrow.names):
+            raise ValueError(f"no column {min(missing)}")
         rows: list[dict[str, Any]] = part.read(columns=columns, use_threads=False).to_pylist()
     return rows
+
+
+@contextmanager
+def _damage_told(path: Path, partition: int) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise  # of the disk or of rights: the file may well be whole
+        raise DamagedPart(
+            f"{path}: missing or damaged; remove it and run again: it is made again from the journal",
+            partition,
+        ) from None
 
 
 def read_table(run: Path, table: str) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -109,7 +109,7 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         RunError: the run can't go on; ``run.json`` says ``failed``.
         KeyboardInterrupt: stopped by a person; ``run.json`` says ``interrupted``.
     """
-    with run_lock(config.output):
+    with run_lock(config.output), _folder_trouble_told(config.output):
         notes = price_notes(config)
         manifest = open_manifest(
             config.output,
@@ -133,9 +133,14 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
             state = "budget" if isinstance(error, BudgetSpent) else "failed"
             results = {"why": str(error)}
             raise
+        except Exception as error:
+            results = {"why": f"{type(error).__name__}, which is a bug or a trouble of the machine"}
+            raise
         finally:
             wall_s = round(time.monotonic() - started, 1)
-            with suppress(OSError):  # a full disk must not hide the first error
+            with (
+                suppress(OSError) if state == "failed" else nullcontext()
+            ):  # it must not hide the first error
                 close_manifest(config.output, manifest, state=state, wall_s=wall_s, **results)
         return outcome
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from dfj_bootstrap import __version__
+from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_logging, set_up_streams, write_lines
 
 app = typer.Typer(
@@ -243,8 +243,7 @@ def run(arguments: list[str]) -> int:
     from dfj_bootstrap.errors import BudgetSpent, DfjError
 
     debug = "--debug" in arguments
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    set_up_signals()
     set_up_streams()
     try:
         result = app([a for a in arguments if a != "--debug"], prog_name="dfj", standalone_mode=False)

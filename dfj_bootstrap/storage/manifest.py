@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +28,10 @@ _HOLDS: dict[str, type | tuple[type, ...]] = {
     "wall_s": (int, float),
 }
 """What every manifest says, and whatever goes on with a run relies on."""
+
+_SPARE = "run.spare"
+_SPARE_BYTES = 1 << 16
+"""Far more than ``run.json`` takes."""
 
 _PUT_BACK = "put it back from a copy, or use a new output folder"
 
@@ -107,12 +113,28 @@ def open_manifest(
         "why": None,
     }
     write_manifest(run, manifest)
+    _keep_room(run)
     return manifest
 
 
 def close_manifest(run: Path, manifest: dict[str, Any], **results: Any) -> None:
-    """Record how a start ended."""
-    write_manifest(run, manifest | results | {"ended_at": _now()})
+    """Record how a start ended; where the disk is full, into the room that was kept for that.
+
+    Raises:
+        OSError: not even that could be had.
+    """
+    ended = manifest | results | {"ended_at": _now()}
+    (run / _SPARE).unlink(missing_ok=True)
+    try:
+        write_manifest(run, ended)
+    except OSError:
+        write_atomically(run / "run.json", orjson.dumps(ended))  # without white space, a third shorter
+
+
+def _keep_room(run: Path) -> None:
+    """Keep room for the last word, to be given back when it is written."""
+    with suppress(OSError), (run / _SPARE).open("wb") as spare:
+        os.posix_fallocate(spare.fileno(), 0, _SPARE_BYTES)
 
 
 def _new() -> dict[str, Any]:

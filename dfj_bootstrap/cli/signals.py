@@ -1,7 +1,7 @@
 """The signals that stop a command in good order: Ctrl-C, SIGTERM, and SIGHUP, by which a terminal goes away.
 
-All are one interrupt: calls in flight get their time to be recorded. A second Ctrl-C or SIGTERM stops at once.
-SIGHUP doesn't count as one: it comes in pairs, from shell and kernel, or beside a service manager's SIGTERM.
+All are one interrupt: calls in flight get their time to be recorded. A second Ctrl-C or SIGTERM stops at
+once. SIGHUP is no second one: it comes twice, from shell and kernel, or beside a service manager's SIGTERM.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ class LastingStream:
 def set_up_streams() -> None:
     """Let no character fail to be written, whatever the locale and whoever reads it."""
     _open_closed_ones()
-    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")
-    sys.stdout = _lasting(sys.stdout or _nowhere(), _GONE)
-    sys.stderr = _lasting(sys.stderr or _nowhere())  # not even a log on a full disk stops the work
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = _lasting(sys.stdout or _nowhere("w"), _GONE)
+    sys.stderr = _lasting(sys.stderr or _nowhere("w"))  # not even a log on a full disk stops the work
 
 
 def _open_closed_ones() -> None:
@@ -87,8 +87,8 @@ def _open_closed_ones() -> None:
     os.close(descriptor)
 
 
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _lasting(stream: TextIO, gone: Container[int | None] | None = None) -> TextIO:

@@ -95,6 +95,8 @@ class ChecksumWriter:
         if kind is None:
             self._line({"files": self._files, "bytes": self._bytes})
         self._stream.close()
+        if kind is not None:
+            self._new.unlink()
 
     def add(self, file: Path, size: int, digest: str) -> None:
         """Note a file of ``size`` bytes, under the name that it will have."""

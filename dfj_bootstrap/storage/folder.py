@@ -100,8 +100,10 @@ def _names(run: Path) -> list[str]:
     except NotADirectoryError:
         if run.exists():
             raise RunFolderError(f"{run}: a file, not a folder; name another output folder") from None
-    except OSError as error:
-        raise RunFolderError(f"{run}: cannot read the run folder: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{run}: cannot read the run folder: {getattr(error, 'strerror', error)}"
+        ) from None
     return []
 
 

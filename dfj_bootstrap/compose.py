@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -27,7 +26,7 @@ from dfj_bootstrap.engine.status import journalled_usd, worked_s, write_progress
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends, identity_of
 from dfj_bootstrap.engine.worker import Job, is_current
-from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, RunFolderError, unwrapped
+from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, unwrapped
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.damage import (
     check_answers,
@@ -40,21 +39,9 @@ from dfj_bootstrap.storage.manifest import close_manifest, open_manifest
 from dfj_bootstrap.storage.parts import read_part_record
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
 from dfj_bootstrap.storage.plan_files import check_plan
+from dfj_bootstrap.storage.trouble import folder_trouble_told
 
 _LOG = logging.getLogger(__name__)
-
-_FOLDER_TROUBLE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-    errno.EMFILE,
-)
-"""What a full, read-only or lost file system says."""
 
 
 class Display(Protocol):
@@ -109,7 +96,7 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         RunError: the run can't go on; ``run.json`` says ``failed``.
         KeyboardInterrupt: stopped by a person; ``run.json`` says ``interrupted``.
     """
-    with run_lock(config.output), _folder_trouble_told(config.output):
+    with run_lock(config.output), folder_trouble_told(config.output):
         notes = price_notes(config)
         manifest = open_manifest(
             config.output,
@@ -121,7 +108,7 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         started = time.monotonic() - worked_s(config.output, manifest)
         state, results = "failed", dict[str, Any]()
         try:
-            with _folder_trouble_told(config.output):
+            with folder_trouble_told(config.output):
                 check_backends(config)
                 outcome = _run(_Start(with_prices(config), options, display, manifest, started))
             state = "complete" if outcome.complete else "interrupted"
@@ -138,25 +125,10 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
             raise
         finally:
             wall_s = round(time.monotonic() - started, 1)
-            with (
-                suppress(OSError) if state == "failed" else nullcontext()
-            ):  # it must not hide the first error
+            # An error that is on its way is the first one, and isn't to be hidden by another.
+            with nullcontext() if "books" in results else suppress(OSError):
                 close_manifest(config.output, manifest, state=state, wall_s=wall_s, **results)
         return outcome
-
-
-@contextmanager
-def _folder_trouble_told(run: Path) -> Iterator[None]:
-    """A full disk, or a folder that has become unwritable, as one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FOLDER_TROUBLE:
-            raise  # a bug, not something that a person could mend
-        raise RunFolderError(
-            f"{run}: {error.strerror or error}; nothing that was recorded is lost: "
-            "make room or restore access, then run again"
-        ) from error
 
 
 def _run(start: _Start) -> Outcome:

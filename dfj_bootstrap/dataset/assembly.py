@@ -10,19 +10,18 @@ Invariants:
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
-from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, checksum, read_checksums
+from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, keep_edited_cards
 from dfj_bootstrap.dataset.records import (
     GradedLevel,
     GradedSeed,
@@ -44,8 +43,6 @@ from dfj_bootstrap.storage.atomic import sync
 from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.images import dataset_bytes
 from dfj_bootstrap.storage.tables import read_part
-
-_LOG = logging.getLogger(__name__)
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""
@@ -106,15 +103,11 @@ def assemble(
         raise RunFolderError(f"{run}: cannot write the dataset: dfj-meta there is no folder; move it away")
     try:
         shutil.rmtree(new, ignore_errors=True)
-        _keep_edited_cards(run)
+        keep_edited_cards(run)
         with ChecksumWriter(run, new) as checksums:
             builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes, checksums)
-            with builder:
-                for done, seed in enumerate(_seeds(run, partitions, parts, config.dataset.rng_seed), start=1):
-                    builder.add(seed)
-                    if on_progress:
-                        on_progress(done)
-            summary = builder.finish(backend_note)
+            seeds = _seeds(run, partitions, parts, config.dataset.rng_seed)
+            summary = builder.build(seeds, backend_note, on_progress)
         sync_tree(new)
         _swap(run, new)
         checksums.publish()
@@ -123,22 +116,6 @@ def assemble(
     finally:
         shutil.rmtree(new, ignore_errors=True)  # where it failed: a full disk wants the room back
     return summary
-
-
-def _keep_edited_cards(run: Path) -> None:
-    """Copy aside each card that was edited by hand: a new one takes its place."""
-    with suppress(
-        RunFolderError
-    ):  # without checksums an edited card can't be told from one of another version
-        cards = [entry for entry in read_checksums(run) if entry.path.endswith("/README.md")]
-        for entry in cards:
-            path = run / "dfj-meta" / entry.path
-            found = checksum(path)
-            if found not in ("", entry.sha256):
-                kept = run / "dfj-meta.kept" / Path(entry.path).with_name(f"README-{found[:8]}.md")
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, kept)
-                _LOG.warning("%s was edited; a new one takes its place, the edited one is now %s", path, kept)
 
 
 def recover(run: Path) -> None:
@@ -247,6 +224,17 @@ class _Builder:
 
     def __exit__(self, *error: Any) -> None:
         self.stack.__exit__(*error)
+
+    def build(
+        self, seeds: Iterable[GradedSeed], backend_note: str, on_progress: Callable[[int], None] | None
+    ) -> AssemblySummary:
+        """Write the dataset of these seeds."""
+        with self:
+            for done, seed in enumerate(seeds, start=1):
+                self.add(seed)
+                if on_progress:
+                    on_progress(done)
+        return self.finish(backend_note)
 
     def add(self, seed: GradedSeed) -> None:
         """Add a seed's rows, or count why it has none."""

@@ -10,9 +10,12 @@ Invariant: the same dataset gives the same list; reading and writing it takes no
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 _AGAIN = "`dfj generate` writes the dataset again, and its checksums with it"
+
+_LOG = logging.getLogger(__name__)
 
 CHANGED, MISSING, EXTRA = "changed", "missing", "extra"
 
@@ -187,3 +192,19 @@ def visible_damage(run: Path) -> str:
     except RunFolderError:
         return "checksums.jsonl is missing or damaged"
     return ""
+
+
+def keep_edited_cards(run: Path) -> None:
+    """Copy aside each card that was edited by hand: a new one takes its place."""
+    with suppress(
+        RunFolderError
+    ):  # without checksums an edited card can't be told from one of another version
+        cards = [entry for entry in read_checksums(run) if entry.path.endswith("/README.md")]
+        for entry in cards:
+            path = run / "dfj-meta" / entry.path
+            found = checksum(path)
+            if found not in ("", entry.sha256):
+                kept = run / "dfj-meta.kept" / Path(entry.path).with_name(f"README-{found[:8]}.md")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, kept)
+                _LOG.warning("%s was edited; a new one takes its place, the edited one is now %s", path, kept)

@@ -60,11 +60,11 @@ def check_run_folder(run: Path) -> None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder is new or holds nothing of anybody's; ``False`` for what is no folder."""
+    """Whether a folder is new or holds nothing of anybody's; ``False`` for what is there and is no folder."""
     try:
         return _NOBODYS.issuperset(entry.name for entry in folder.iterdir())
     except NotADirectoryError:
-        return False
+        return not folder.exists()  # below a file: whoever makes it is told
     except FileNotFoundError:
         return not folder.is_symlink()
 

@@ -32,6 +32,9 @@ from tests.support.seeds import write_seed_rows
 
 SEEDS = 12
 RAY = ("--set", "engine.kind=ray", "--set", "engine.address=local", "--set", "engine.workers=2")
+SLOW_S = 2.0
+"""Of an answer: long enough that whatever ends at once loses it."""
+
 ENGINES = [pytest.param((), id="local"), pytest.param(RAY, id="ray", marks=pytest.mark.slow)]
 
 
@@ -47,15 +50,40 @@ def hang_up_all(process: int) -> None:
     os.killpg(process, signal.SIGHUP)
 
 
+def others_of_group(leader: int) -> list[Path]:
+    """What a run has started in its own process group: all that the terminal tells besides the run itself."""
+    processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [entry for entry in processes if int(entry.name) != leader and _group(entry) == leader]
+
+
+def _group(entry: Path) -> int:
+    try:
+        return os.getpgid(int(entry.name))
+    except ProcessLookupError:
+        return 0
+
+
+def ignores_hangup(entry: Path) -> bool:
+    """Whether a process ignores SIGHUP; one that has ended meanwhile does no harm either."""
+    try:
+        said = (entry / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    mask = next(line.split()[1] for line in said.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (signal.SIGHUP - 1) & 1)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_sighup_records_what_is_in_flight_as_sigterm_does(folder: Path, engine: tuple[str, ...]) -> None:
     log = folder / "log"
-    with server_process(Behaviour(latency_s=0.3), log) as base_url:
+    with server_process(Behaviour(latency_s=SLOW_S), log) as base_url:
         config = write_config(folder, **model_config(base_url, max_in_flight=16))
         process = start_dfj("generate", config, *engine)
-        when_lines(log, 40, process)
+        when_lines(log, 16, process)
+        deaf = [ignores_hangup(other) for other in others_of_group(process.pid)]
         hang_up_all(process.pid)
         output, _ = process.communicate(timeout=60)
+        assert all(deaf)
         assert process.returncode == 130, output
         assert "Traceback" not in output
         assert status(folder / "run")["state"] == "interrupted"
@@ -67,10 +95,10 @@ def test_sighup_records_what_is_in_flight_as_sigterm_does(folder: Path, engine: 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_terminal_that_goes_away_costs_no_answer(folder: Path, engine: tuple[str, ...]) -> None:
     log = folder / "log"
-    with server_process(Behaviour(latency_s=0.3), log) as base_url:
+    with server_process(Behaviour(latency_s=SLOW_S), log) as base_url:
         config = write_config(folder, **model_config(base_url, max_in_flight=16))
         with on_terminal("generate", config, *engine) as process:
-            when_lines(log, 40, process)
+            when_lines(log, 16, process)
         hang_up_all(process.pid)
         when_gone([process.pid], within_s=60)
         assert process.wait() == 130

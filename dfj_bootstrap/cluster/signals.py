@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def own_signals() -> Iterator[None]:
     """For the time in which Ray is started: its processes ignore SIGHUP, and our handlers stay.
 
-    A terminal that goes away tells all processes that were started from it. Ray's own would end at once, while
+    A terminal that goes away tells all processes that were started from it. Ray's would end at once, while
     workers still wait for answers; with what they inherit here they end when they are told to.
     """
     on_terminate = signal.getsignal(signal.SIGTERM)

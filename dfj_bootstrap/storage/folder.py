@@ -24,7 +24,7 @@ _NOBODYS = {".DS_Store", ".directory", "Thumbs.db", "desktop.ini", "lost+found"}
 _HALF_MADE = re.compile(r"run\.(lock|holder|spare)|\.run\.json\.[0-9a-f]{32}\.tmp")
 """What a start leaves that was killed before ``run.json`` stood."""
 
-_OF_A_RUN = {"journal", "plan", "parts", "tables"}
+_OF_A_RUN = {"journal", "plan"}
 
 _OF_A_PREVIEW = re.compile(
     r"run\.(json|lock|holder|spare)|refused\.jsonl|progress\.json|logs/vllm-.*"
@@ -47,7 +47,7 @@ def check_run_folder(run: Path) -> None:
         read_manifest(run)
         return
     theirs = [name for name in names if name not in _NOBODYS and not _HALF_MADE.fullmatch(name)]
-    if _OF_A_RUN.intersection(theirs):
+    if _OF_A_RUN.issubset(theirs):
         raise RunFolderError(
             f"{run}: run.json is gone, which says what this run was made from; put it back from a copy, "
             "or use a new output folder"

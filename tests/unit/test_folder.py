@@ -111,7 +111,13 @@ def without_its_identity(run: Path) -> None:
 def without_run_json(run: Path) -> None:
     begun(run)
     (run / "journal" / "part-0000").mkdir(parents=True)
+    (run / "plan").mkdir()
     (run / "run.json").unlink()
+
+
+def with_a_name_of_ours(run: Path) -> None:
+    (run / "plan").mkdir(parents=True)
+    (run / "todo.txt").touch()
 
 
 def file(run: Path) -> None:
@@ -136,6 +142,7 @@ def dangling_link(run: Path) -> None:
         (cut_off, "run.json: damaged"),
         (without_its_identity, "damaged, for it has no good `identity`"),
         (without_run_json, "run.json is gone"),
+        (with_a_name_of_ours, "holds no run .plan, todo.txt."),
         (file, "a file, not a folder"),
         (dangling_link, "a link to nowhere, which isn't there"),
     ],

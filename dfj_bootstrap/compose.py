@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -20,37 +18,33 @@ import orjson
 from dfj_bootstrap import __version__
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.assembly import assemble
+from dfj_bootstrap.dataset.checksums import visible_damage
 from dfj_bootstrap.dataset.records import shipped_prompts
 from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
-from dfj_bootstrap.engine.identity import default_identity_of, identity_of, made_with_another
+from dfj_bootstrap.engine.identity import default_identity_of, identity_of
 from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, damaged_lines, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends
-from dfj_bootstrap.errors import BudgetSpent, RunError, RunFolderError, unwrapped
+from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, unwrapped
 from dfj_bootstrap.policy import RULES_OF_DECISION
 from dfj_bootstrap.policy.splitting import split_of
+from dfj_bootstrap.storage.damage import (
+    check_answers,
+    check_plan_is_there,
+    withdraw_damaged,
+    withdraw_unreadable,
+)
 from dfj_bootstrap.storage.lock import run_lock
-from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
+from dfj_bootstrap.storage.manifest import close_manifest, open_manifest
 from dfj_bootstrap.storage.parts import PartRecord, read_part_records
 from dfj_bootstrap.storage.plan import PlanSummary, make_plan
+from dfj_bootstrap.storage.plan_files import check_plan
 from dfj_bootstrap.storage.tables import drop_stale_parts
+from dfj_bootstrap.storage.trouble import folder_trouble_told
 
 _LOG = logging.getLogger(__name__)
-
-_FOLDER_TROUBLE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-    errno.EMFILE,
-)
-"""What a full, read-only or lost file system says."""
 
 
 class Display(Protocol):
@@ -105,16 +99,22 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
         RunError: the run can't go on; ``run.json`` says ``failed``.
         KeyboardInterrupt: stopped by a person; ``run.json`` says ``interrupted``.
     """
-    with run_lock(config.output):
+    with run_lock(config.output), folder_trouble_told(config.output):
         notes = price_notes(config)
-        identity, defaults = identity_of(config), default_identity_of(config)
-        manifest = open_manifest(config.output, config.model_dump(mode="json"), identity, notes, defaults)
+        manifest = open_manifest(
+            config.output,
+            config.model_dump(mode="json"),
+            identity_of(config),
+            notes,
+            default_identity_of(config),
+            preview=not options.assemble,
+        )
         started = time.monotonic() - worked_s(config.output, manifest)
         state, results = "failed", dict[str, Any]()
         try:
-            with _folder_trouble_told(config.output):
+            with folder_trouble_told(config.output):
                 check_backends(config)
-                outcome = _Start(with_prices(config), options, display, manifest, started).run()
+                outcome = _run(_Start(with_prices(config), options, display, manifest, started))
             state = "complete" if outcome.complete else "interrupted"
             results = {"books": outcome.books, "tally": outcome.tally, "dataset": outcome.dataset}
         except (KeyboardInterrupt, asyncio.CancelledError):
@@ -124,55 +124,25 @@ def generate(config: Config, options: Options, display: Display) -> Outcome:
             state = "budget" if isinstance(error, BudgetSpent) else "failed"
             results = {"why": str(error)}
             raise
+        except Exception as error:
+            results = {"why": f"{type(error).__name__}, which is a bug or a trouble of the machine"}
+            raise
         finally:
             wall_s = round(time.monotonic() - started, 1)
-            with suppress(OSError):  # a full disk must not hide the first error
+            # An error that is on its way is the first one, and isn't to be hidden by another.
+            with nullcontext() if "books" in results else suppress(OSError):
                 close_manifest(config.output, manifest, state=state, wall_s=wall_s, **results)
         return outcome
 
 
-@contextmanager
-def _folder_trouble_told(run: Path) -> Iterator[None]:
-    """A full disk, or a folder that has become unwritable, as one line."""
+def _run(start: _Start) -> Outcome:
+    """Bring a start to its end; tables that turn out to be damaged are made again once."""
     try:
-        yield
-    except OSError as error:
-        if error.errno not in _FOLDER_TROUBLE:
-            raise  # a bug, not something that a person could mend
-        raise RunFolderError(
-            f"{run}: {error.strerror or error}; nothing that was recorded is lost: "
-            "make room or restore access, then run again"
-        ) from error
-
-
-def preview_folder(config: Config) -> Path:
-    """Where the preview of a run lies."""
-    return config.output.with_name(f"{config.output.name}.preview")
-
-
-def preview_config(config: Config) -> Config:
-    """The configuration of a preview: the local engine, in a folder beside the run's own.
-
-    A preview that was made with something else is thrown away: nothing else can use it.
-    """
-    folder = preview_folder(config)
-    manifest = read_manifest(folder)
-    if manifest and made_with_another(manifest, config):
-        with run_lock(folder):
-            shutil.rmtree(folder)
-    engine = config.engine.model_copy(update={"kind": "local"})
-    return config.model_copy(update={"output": folder, "engine": engine})
-
-
-def adopt_preview(config: Config) -> None:
-    """Let a run that starts now take over what its preview has paid for, if it is of the same making."""
-    folder = preview_folder(config)
-    if (config.output.is_dir() and any(config.output.iterdir())) or not folder.is_dir():
-        return
-    manifest = read_manifest(folder)
-    if manifest and not made_with_another(manifest, config):
-        with run_lock(folder):
-            folder.rename(config.output)  # an empty folder there is replaced
+        return start.run()
+    except DamagedPart as error:
+        _LOG.warning("%s", error)
+        start.withdraw_unreadable()
+    return start.run()
 
 
 class _Start:
@@ -191,6 +161,7 @@ class _Start:
     def run(self) -> Outcome:
         """Plan, work on what isn't done, check the books, assemble."""
         plan = self._plan()
+        self._mend(plan)
         job = Job(
             self._run,
             self._manifest["run_id"],
@@ -219,6 +190,7 @@ class _Start:
 
     def _plan(self) -> PlanSummary:
         self._display.phase("planning")
+        check_plan_is_there(self._run)
         dataset, limit = self._config.dataset, self._options.limit
         plan = make_plan(
             self._run,
@@ -235,6 +207,19 @@ class _Start:
                 "give a larger limit or none, or another output folder"
             )
         return plan
+
+    def withdraw_unreadable(self) -> None:
+        """Have partitions worked on again whose tables can't be read."""
+        withdraw_unreadable(self._run)
+
+    def _mend(self, plan: PlanSummary) -> None:
+        """Say what is damaged and can be made again; what can't stops the run."""
+        check_plan(self._run, plan)
+        tally = self._manifest.get("tally") or {}
+        check_answers(self._run, tally.get("calls.answered", 0))
+        found = withdraw_damaged(self._run, plan.partitions, finished=bool(self._manifest.get("dataset")))
+        if found:
+            _LOG.warning("%s", found)
 
     def _work(self, job: Job, partitions: Sequence[int], books: Books) -> None:
         self._display.phase("working")
@@ -272,8 +257,11 @@ class _Start:
         before = self._manifest.get("dataset") or {}
         if not self._options.assemble:
             return before, False
-        if before.get("basis") == basis and (self._run / "dfj-meta").is_dir():
-            return before, False
+        if before.get("basis") == basis:
+            damage = visible_damage(self._run)
+            if not damage:
+                return before, False
+            _LOG.warning("%s: %s: the dataset is written again from the tables", self._run, damage)
         self._display.phase("assembling")
         summary = assemble(self._run, self._config, plan.partitions, epochs, note)
         return {"basis": basis, **_plain(asdict(summary))}, True

@@ -7,6 +7,7 @@
     │   ├── ConfigError       the config file is wrong
     │   ├── SeedsError        the input as a whole is unusable (a bad *row* is a Refusal, not an error)
     │   ├── RunFolderError    the run folder is locked, foreign, damaged or not writable
+    │   │   └── DamagedPart   a part of a table can't be read: made again from the journal
     │   ├── EndpointRejected  key, model or quota: no call can succeed
     │   └── BudgetSpent       the next call does not fit the budget: exit code 4
     ├── CallFailed            a call failed for technical reasons: its seed is *failed*, tried again next run
@@ -39,6 +40,21 @@ class SeedsError(RunError):
 
 class RunFolderError(RunError):
     """The run folder is locked by another process, belongs to other inputs, or cannot be written."""
+
+
+class DamagedPart(RunFolderError):
+    """A part of a table can't be read; the journal has all that it was made from.
+
+    Attributes:
+        partition: which it belongs to.
+    """
+
+    def __init__(self, message: str, partition: int = 0) -> None:
+        super().__init__(message, partition)
+        self.partition = partition
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class EndpointRejected(RunError):

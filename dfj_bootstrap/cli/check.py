@@ -11,6 +11,7 @@ from dfj_bootstrap.cli.report import Report
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.engine.identity import identity_of
 from dfj_bootstrap.engine.wiring import check_backends, keys_in_use
+from dfj_bootstrap.storage.folder import check_run_folder
 from dfj_bootstrap.storage.plan import make_plan
 
 _SHOWN = 20
@@ -21,8 +22,9 @@ def check_run(config: Config, *, live: bool = False) -> Report:
     """Look at everything that can be looked at without a call; ``live``: then call each model once.
 
     Raises:
-        RunError: a prompt, a key, an extra or the seeds as a whole are wrong.
+        RunError: the output folder, a prompt, a key, an extra or the seeds as a whole are wrong.
     """
+    check_run_folder(config.output)
     identity = identity_of(config)
     check_backends(config)
     with tempfile.TemporaryDirectory(prefix="dfj-check-") as scratch:

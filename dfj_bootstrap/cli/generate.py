@@ -11,8 +11,10 @@ from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.plan import ask_on_terminal, confirm_cost
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.status import status_of
-from dfj_bootstrap.compose import Options, Outcome, adopt_preview, generate
+from dfj_bootstrap.compose import Options, Outcome, generate
 from dfj_bootstrap.config import Config
+from dfj_bootstrap.engine.previews import adopt_preview
+from dfj_bootstrap.storage.folder import check_run_folder
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ def generate_run(
     config: Config, *, limit: int | None, retry_rejected: bool, quiet: bool, yes: bool = False
 ) -> Report:
     """Run or resume, showing progress on standard error; without ``yes``, a dear new run is asked about."""
+    check_run_folder(config.output)
     if not yes:
         confirm_cost(config, limit, log.warning, ask_on_terminal if sys.stdin.isatty() else None)
     adopt_preview(config)

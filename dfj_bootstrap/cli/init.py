@@ -9,6 +9,7 @@ import orjson
 
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.resources import shipped
+from dfj_bootstrap.storage.folder import is_empty
 
 _SEEDS = 6
 """Example seeds that a new folder gets: enough to see every label."""
@@ -28,7 +29,7 @@ def write_starter(directory: Path) -> list[str]:
     Raises:
         RunFolderError: the folder has something in it.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if not is_empty(directory):
         raise RunFolderError(f"{directory}: not an empty folder; name a new one")
     examples = shipped("examples")
     rows = [orjson.loads(line) for line in (examples / "seeds.jsonl").read_bytes().splitlines()]

@@ -1,12 +1,11 @@
 """``dfj``: the commands and their exit codes.
 
 0 done · 2 the run can't go on · 3 done but some seeds failed technically · 4 stopped at the budget ·
-130 interrupted, resumable.
+130 interrupted, resumable. ``verify`` alone: 1 the dataset isn't as it was written.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from dfj_bootstrap import __version__
+from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_logging, set_up_streams, write_lines
 
 app = typer.Typer(
@@ -173,6 +173,17 @@ def status(
 
 
 @app.command()
+def verify(run: RunPath, as_json: AsJson = False) -> None:
+    """Is every byte of the dataset as it was written? Exit code 1 names each file changed, missing or extra.
+
+    Example: dfj verify runs/demo
+    """
+    from dfj_bootstrap.cli.verify import verify_run
+
+    _print(verify_run(run), as_json)
+
+
+@app.command()
 def calls(
     run: RunPath,
     seed: Annotated[str | None, typer.Option("--seed", metavar="ID", help="Of this seed only.")] = None,
@@ -232,8 +243,7 @@ def run(arguments: list[str]) -> int:
     from dfj_bootstrap.errors import BudgetSpent, DfjError
 
     debug = "--debug" in arguments
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    set_up_signals()
     set_up_streams()
     try:
         result = app([a for a in arguments if a != "--debug"], prog_name="dfj", standalone_mode=False)

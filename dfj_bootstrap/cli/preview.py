@@ -10,8 +10,9 @@ from rich.table import Table
 
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.report import Report, book_lines
-from dfj_bootstrap.compose import Options, generate, preview_config
+from dfj_bootstrap.compose import Options, generate
 from dfj_bootstrap.config import Config
+from dfj_bootstrap.engine.previews import preview_config
 from dfj_bootstrap.storage.plan import read_summary
 from dfj_bootstrap.storage.tables import read_table
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from dfj_bootstrap.cluster.encoder import shared_encoder
 from dfj_bootstrap.cluster.replicas import running_replicas
+from dfj_bootstrap.cluster.signals import own_signals
 from dfj_bootstrap.endpoints.vllm import Replicas
 from dfj_bootstrap.engine.allowances import Coordinator, Grants, Usage
 from dfj_bootstrap.engine.partition import Job
@@ -212,9 +212,8 @@ def _ray(address: str | None) -> Iterator[None]:
     inside = "RAY_ADDRESS" in os.environ or "RAY_JOB_ID" in os.environ
     where = address or ("auto" if inside else "local")
     own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if where == "local" else {}
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(address=where, logging_level=logging.ERROR, log_to_driver=False, **own)
-    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own handler would end the process with a stack dump
+    with own_signals():
+        ray.init(address=where, logging_level=logging.ERROR, log_to_driver=False, **own)
     try:
         yield
     finally:

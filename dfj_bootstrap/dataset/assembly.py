@@ -11,9 +11,10 @@ Invariants:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
+from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, keep_edited_cards
 from dfj_bootstrap.dataset.records import (
     GradedLevel,
     GradedSeed,
@@ -41,6 +43,7 @@ from dfj_bootstrap.policy.ordering import order_key, partition_order, slice_orde
 from dfj_bootstrap.policy.pairing import PairBooks
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.atomic import sync
+from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.images import dataset_bytes
 from dfj_bootstrap.storage.tables import Slice, slices_of
 
@@ -100,38 +103,40 @@ def assemble(
     """
     recover(run)
     new = run / ".dfj-meta.new"
+    if os.path.lexists(run / "dfj-meta") and not (run / "dfj-meta").is_dir():
+        raise RunFolderError(f"{run}: cannot write the dataset: dfj-meta there is no folder; move it away")
     try:
         shutil.rmtree(new, ignore_errors=True)
-        builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes)
-        with builder:
-            for done, seed in enumerate(_seeds(run, partitions, parts, config.dataset.rng_seed), start=1):
-                builder.add(seed)
-                if on_progress:
-                    on_progress(done)
-        builder.compare_files()
-        summary = builder.finish(backend_note)
+        keep_edited_cards(run)
+        with ChecksumWriter(run, new) as checksums:
+            builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes, checksums)
+            seeds = _seeds(run, partitions, parts, config.dataset.rng_seed)
+            summary = builder.build(seeds, backend_note, on_progress)
         sync_tree(new)
         _swap(run, new)
+        checksums.publish()
     except OSError as error:
         raise RunFolderError(f"{run}: cannot write the dataset: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # where it failed: a full disk wants the room back
     return summary
 
 
 def recover(run: Path) -> None:
     """Mend what a kill in the middle of a swap left: put the old dataset back, or finish removing it."""
     current, old = run / "dfj-meta", run / ".dfj-meta.old"
-    if old.exists() and not current.exists():
+    if os.path.lexists(old) and not os.path.lexists(current):
         old.rename(current)
-    shutil.rmtree(old, ignore_errors=True)
+    retire(old, current, OURS)
 
 
 def _swap(run: Path, new: Path) -> None:
     current, old = run / "dfj-meta", run / ".dfj-meta.old"
-    if current.exists():
+    if os.path.lexists(current):
         current.rename(old)
     new.rename(current)
     sync(run)
-    shutil.rmtree(old, ignore_errors=True)
+    retire(old, current, OURS)
 
 
 def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:
@@ -200,6 +205,7 @@ class _Builder:
     config: Config
     prompts: JudgePrompts
     shard_bytes: int
+    checksums: ChecksumWriter
     facts: CardFacts = field(default_factory=CardFacts)
     books: dict[Split, PairBooks] = field(default_factory=lambda: dict.fromkeys(Split, PairBooks()))
     left_out: Counter[str] = field(default_factory=Counter)
@@ -218,6 +224,7 @@ class _Builder:
                     self._folder(dataset),
                     dataset,
                     split,
+                    self.checksums,
                     twin=None if dataset == DATASETS[0] else self._images(split),
                     shard_bytes=self.shard_bytes,
                 )
@@ -226,6 +233,18 @@ class _Builder:
 
     def __exit__(self, *error: Any) -> None:
         self.stack.__exit__(*error)
+
+    def build(
+        self, seeds: Iterable[GradedSeed], backend_note: str, on_progress: Callable[[int], None] | None
+    ) -> AssemblySummary:
+        """Write the dataset of these seeds."""
+        with self:
+            for done, seed in enumerate(seeds, start=1):
+                self.add(seed)
+                if on_progress:
+                    on_progress(done)
+        self.compare_files()
+        return self.finish(backend_note)
 
     def add(self, seed: GradedSeed) -> None:
         """Add a seed's rows, or count why it has none."""
@@ -274,7 +293,9 @@ class _Builder:
         counts = {d: {split: self.writers[d, split].rows for split in Split} for d in DATASETS}
         for dataset in DATASETS:
             text = card(dataset, counts[dataset], self.facts, self.books, self.config, backend_note)
-            (self._folder(dataset) / "README.md").write_text(text, encoding="utf-8")
+            with HashedFile(self._folder(dataset) / "README.md") as file:
+                file.write(text.encode())
+            self.checksums.add(self._folder(dataset) / "README.md", file.size, file.hexdigest())
         return AssemblySummary(
             counts=counts,
             seeds={split: self.facts.seeds[split] for split in Split},

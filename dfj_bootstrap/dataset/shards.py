@@ -3,7 +3,9 @@
 Invariants:
 
 - The same rows in the same order give the same bytes.
-- Rows of one picture stand together, in one Parquet row group, whose dictionary holds the picture once.
+- Rows of one seed stand together, in one Parquet row group, whose dictionary holds each picture once. An
+  entry that stood twice would be more than lost room: pyarrow sizes the page for all entries and writes the
+  distinct ones, and the rest of the page is whatever memory held, other rows' texts for one.
 - Memory is one row group: about 100 rows, and some tens of MiB of pictures.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfj_bootstrap.dataset.checksums import ChecksumWriter, HashedFile
 from dfj_bootstrap.storage.atomic import sync
 
 MIB = 1 << 20
@@ -38,41 +42,51 @@ DATASETS = tuple(_LEVELS)
 
 
 class SplitWriter:
-    """Writes one split, picture by picture.
+    """Writes one split, seed by seed.
 
     Attributes:
         rows, pictures, shards: what was written; ``shards`` is known once the writer is closed.
     """
 
     def __init__(
-        self, folder: Path, dataset: str, split: str, *, twin: Path | None, shard_bytes: int = SHARD_BYTES
+        self,
+        folder: Path,
+        dataset: str,
+        split: str,
+        checksums: ChecksumWriter,
+        *,
+        twin: Path | None,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
         """Nothing is made on disk before the first row.
 
         Args:
             folder: of the dataset.
+            checksums: is told of each file.
             twin: an images folder in which the same pictures may stand already; they are hard-linked.
         """
         self.rows = self.pictures = self.shards = 0
         self._home = folder / split
         self._twin = twin
-        self._shards = _Shards(folder / "data", dataset, split, shard_bytes)
+        self._checksums = checksums
+        self._shards = _Shards(folder / "data", dataset, split, checksums, shard_bytes)
         self._waiting: list[dict[str, Any]] = []
-        self._contents: list[bytes] = []
+        self._contents: dict[bytes, int] = {}
         self._of_row: list[int] = []
-        self._jsonl: Any = None
+        self._jsonl: HashedFile | None = None
 
     def add(self, picture: bytes, rows: Sequence[dict[str, Any]]) -> None:
-        """Add all rows of one picture, whose path their ``images`` names."""
+        """Add the rows of one seed, which show one picture; its path is what their ``images`` name."""
         if not rows:
             return
         if self._jsonl is None:
             (self._home / "images").mkdir(parents=True)
-            self._jsonl = (self._home / "data.jsonl").open("wb")
+            self._jsonl = HashedFile(self._home / "data.jsonl")
         self._place(Path(rows[0]["images"][0]), picture)
         self._jsonl.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
-        self._of_row.extend([len(self._contents)] * len(rows))
-        self._contents.append(picture)
+        # By its bytes, not its name: two files may hold the same pixels, of which the same PNG is made.
+        place = self._contents.setdefault(picture, len(self._contents))
+        self._of_row.extend([place] * len(rows))
         self._waiting.extend(rows)
         self.rows += len(rows)
         if len(self._waiting) >= GROUP_ROWS or sum(map(len, self._contents)) >= GROUP_BYTES:
@@ -83,6 +97,7 @@ class SplitWriter:
         if target.exists():
             return
         self.pictures += 1
+        self._checksums.add(target, len(picture), sha256(picture).hexdigest())
         if self._twin is not None:
             try:
                 target.hardlink_to(self._twin / path.name)
@@ -94,8 +109,8 @@ class SplitWriter:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._shards.write(self._waiting, self._contents, self._of_row)
-        self._waiting, self._contents, self._of_row = [], [], []
+            self._shards.write(self._waiting, list(self._contents), self._of_row)
+        self._waiting, self._contents, self._of_row = [], {}, []
 
     def __enter__(self) -> SplitWriter:
         return self
@@ -110,18 +125,19 @@ class SplitWriter:
             self.shards = self._shards.close()
             if self._jsonl is not None:
                 self._jsonl.close()
+                self._checksums.add(self._home / "data.jsonl", self._jsonl.size, self._jsonl.hexdigest())
 
 
 class _Shards:
     """The Parquet files of one split; they get their names when their number is known."""
 
-    def __init__(self, folder: Path, dataset: str, split: str, limit: int) -> None:
+    def __init__(self, folder: Path, dataset: str, split: str, checksums: ChecksumWriter, limit: int) -> None:
         self._folder, self._split, self._limit = folder, split, limit
         self._levels = _LEVELS[dataset]
         self._schema = _schema(self._levels)
-        self._done: list[Path] = []
+        self._checksums = checksums
+        self._done: list[HashedFile] = []
         self._groups = 0
-        self._stream: Any = None
         self._file: Any = None
 
     def write(self, rows: Sequence[dict[str, Any]], pictures: Sequence[bytes], of_row: Sequence[int]) -> None:
@@ -130,16 +146,15 @@ class _Shards:
             self._open()
         self._file.write_table(_table(rows, pictures, of_row, self._schema), row_group_size=len(rows))
         self._groups += 1
-        if self._stream.tell() >= self._limit or self._groups == SHARD_GROUPS:
+        if self._done[-1].size >= self._limit or self._groups == SHARD_GROUPS:
             self._finish()
 
     def _open(self) -> None:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{self._split}-{len(self._done):05d}.part"
-        self._done.append(path)
-        self._stream = path.open("wb")
+        self._done.append(HashedFile(path))
         self._file = pq.ParquetWriter(
-            self._stream,
+            self._done[-1],
             self._schema,
             store_schema=False,  # it would say that pictures are dictionaries; readers want plain bytes
             use_dictionary=[_PICTURE_COLUMN, "images.list.element.path", "seed_id", "label"],
@@ -156,15 +171,19 @@ class _Shards:
 
     def _finish(self) -> None:
         if self._file is not None:
-            self._file.close()
-            self._stream.close()
-            self._file, self._groups = None, 0
+            try:
+                self._file.close()
+            finally:
+                self._done[-1].close()
+                self._file, self._groups = None, 0
 
     def close(self) -> int:
         """Close the last shard, give all their names, and return how many there are."""
         self._finish()
-        for i, path in enumerate(self._done):
-            path.rename(self._folder / f"{self._split}-{i:05d}-of-{len(self._done):05d}.parquet")
+        for i, written in enumerate(self._done):
+            path = self._folder / f"{self._split}-{i:05d}-of-{len(self._done):05d}.parquet"
+            Path(written.name).rename(path)
+            self._checksums.add(path, written.size, written.hexdigest())
         return len(self._done)
 
 
@@ -180,7 +199,7 @@ def _schema(levels: Sequence[str]) -> pa.Schema:
 def _table(
     rows: Sequence[dict[str, Any]], pictures: Sequence[bytes], of_row: Sequence[int], schema: pa.Schema
 ) -> pa.Table:
-    """The rows as Arrow columns, in which a picture stands once however many rows show it."""
+    """The rows as Arrow columns; ``pictures`` are distinct, and ``of_row`` says which one a row shows."""
     contents = pa.DictionaryArray.from_arrays(pa.array(of_row, pa.int32()), pa.array(pictures, pa.binary()))
     paths = pa.array([row["images"][0] for row in rows], pa.string())
     images = pa.StructArray.from_arrays([contents, paths], names=["bytes", "path"])

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from dfj_bootstrap.config import Config, PaidModel
 from dfj_bootstrap.domain.rationale import LEVELS
 from dfj_bootstrap.domain.seed import Seed
@@ -71,7 +73,7 @@ async def read_calls(run: Path, seed_id: str | None = None) -> AsyncGenerator[Se
     manifest, plan = read_manifest(run), read_summary(run)
     if manifest is None or plan is None:
         raise RunFolderError(f"{run}: no run here; give the output folder of `dfj generate`")
-    config = Config.model_validate(manifest["config"])
+    config = _config_of(run, manifest)
     own = [partition_of(seed_id, plan.partitions)] if seed_id is not None else range(plan.partitions)
     found = False
     for partition in own:
@@ -83,6 +85,15 @@ async def read_calls(run: Path, seed_id: str | None = None) -> AsyncGenerator[Se
                     yield call
     if not found:
         raise RunFolderError(f"{run}: no seed {seed_id!r} in this run" if seed_id else f"{run}: no seeds")
+
+
+def _config_of(run: Path, manifest: Mapping[str, Any]) -> Config:
+    try:
+        return Config.model_validate(manifest["config"])
+    except ValidationError:
+        raise RunFolderError(
+            f"{run / 'run.json'}: its config is damaged, or of another version of this program"
+        ) from None
 
 
 class _Answers:

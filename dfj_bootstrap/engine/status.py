@@ -9,6 +9,7 @@ from asyncio import Future
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import orjson
@@ -23,6 +24,9 @@ from dfj_bootstrap.storage.lock import is_held
 from dfj_bootstrap.storage.manifest import read_manifest
 
 _LOG = logging.getLogger(__name__)
+
+_FULL_BYTES = 1 << 20
+"""A disk with less room than that is called full."""
 
 
 class Snapshot:
@@ -84,20 +88,42 @@ def read_status(run: Path) -> dict[str, Any]:
         raise RunFolderError(f"{run}: no run here (no run.json); give the output folder of `dfj generate`")
     running = is_held(run)
     state = "stopped" if manifest["state"] == "running" and not running else manifest["state"]
-    figures = manifest if state == "complete" else _progress(run)
-    why = {"why": manifest["why"]} if manifest.get("why") else {}
+    figures = (_figures(manifest) if state == "complete" else None) or _progress(run)
+    why = _why(run, state, manifest)
     status = {"state": state, **why, **figures["books"], "wall_s": worked_s(run, manifest)}
     if not running and state != "complete":
         status |= _spent(run, status["calls"])
-    return status | {"tally": figures["tally"], "dataset": manifest.get("dataset", {})}
+    return status | {"tally": figures["tally"], "dataset": manifest.get("dataset") or {}}
+
+
+def _why(run: Path, state: str, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Why the last start ended, as far as that is known."""
+    if state != "stopped":
+        return {"why": manifest["why"]} if manifest.get("why") else {}
+    free = disk_usage(run).free
+    full = f"; the disk is full: {free} bytes are free" if free < _FULL_BYTES else ""
+    return {"why": f"the process ended without a word, as by kill -9 or with its machine{full}"}
 
 
 def _progress(run: Path) -> dict[str, Any]:
+    """The books as they were left last; empty ones where there are none or they are damaged."""
     try:
         progress: dict[str, Any] = orjson.loads((run / "progress.json").read_bytes())
-    except FileNotFoundError:
-        return {"books": books(Counter(), 0, 0), "tally": {}, "wall_s": 0.0}
-    return progress
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        progress = {}
+    return _figures(progress) or {"books": books(Counter(), 0, 0), "tally": {}, "wall_s": 0.0}
+
+
+def _figures(found: object) -> dict[str, Any] | None:
+    """What was written down as books, tally and seconds; ``None`` where it isn't that."""
+    if not isinstance(found, dict) or not isinstance(found.get("wall_s"), int | float):
+        return None
+    said, tally, wanted = found.get("books"), found.get("tally"), books(Counter(), 0, 0)
+    if not isinstance(said, dict) or not isinstance(tally, dict):
+        return None
+    whole = wanted | said  # another version's books may lack a figure
+    same = all(type(whole[name]) is type(value) for name, value in wanted.items())
+    return {"books": whole, "tally": tally, "wall_s": found["wall_s"]} if same else None
 
 
 def journalled_usd(run: Path, partitions: Iterable[int]) -> float:

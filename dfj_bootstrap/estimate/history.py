@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.compose import basis_of, preview_folder
+from dfj_bootstrap.compose import basis_of
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
 from dfj_bootstrap.engine.identity import identity_of, made_with_another
 from dfj_bootstrap.engine.partition import Job, is_current
+from dfj_bootstrap.engine.previews import preview_folder
 from dfj_bootstrap.engine.status import read_status
 from dfj_bootstrap.estimate.sizes import MeanTokens
 from dfj_bootstrap.policy.estimate import NOTHING, Answered, Measured

@@ -10,12 +10,13 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.storage.folder import check_run_folder
 
 _PATIENCE_S = 1.0
 """``dfj status`` looks at the lock for an instant; that must not make a start fail."""
@@ -26,8 +27,10 @@ def run_lock(run: Path) -> Iterator[None]:
     """Hold the run folder.
 
     Raises:
-        RunFolderError: another live process holds it, or it can't be written.
+        RunFolderError: it holds something else than a run, another live process holds it, or it can't be
+            written.
     """
+    check_run_folder(run)
     try:
         run.mkdir(parents=True, exist_ok=True)
         lock = FileLock(run / "run.lock")
@@ -37,7 +40,8 @@ def run_lock(run: Path) -> Iterator[None]:
     except OSError as error:
         raise RunFolderError(f"{run}: cannot write the run folder: {error.strerror}") from error
     try:
-        (run / "run.holder").write_text(f"pid {os.getpid()} on {socket.gethostname()}")
+        with suppress(OSError):  # who it is can go unsaid; a full disk is told by what has to be written
+            (run / "run.holder").write_text(f"pid {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         (run / "run.holder").unlink(missing_ok=True)

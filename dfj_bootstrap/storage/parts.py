@@ -41,7 +41,7 @@ def write_part_record(run: Path, partition: int, record: PartRecord) -> None:
     make_folder(folder)
     write_atomically(folder / f"part-{partition:04d}-e{record.epoch:04d}.json", orjson.dumps(asdict(record)))
     for path in _paths(run, partition):
-        older = _read(path)
+        older = read_record(path)
         if older is not None and older.epoch < record.epoch:
             path.unlink(missing_ok=True)
 
@@ -53,12 +53,27 @@ def read_part_record(run: Path, partition: int) -> PartRecord | None:
 
 def read_part_records(run: Path) -> dict[int, PartRecord]:
     """Partition → its newest commit."""
+    newest = ((partition, _newest(paths)) for partition, paths in part_record_paths(run).items())
+    return {partition: record for partition, record in newest if record is not None}
+
+
+def part_record_paths(run: Path) -> dict[int, list[Path]]:
+    """Partition → all that lies there as its record."""
     paths: dict[int, list[Path]] = {}
-    for path in (run / "parts").glob("part-*.json"):
+    for path in sorted((run / "parts").glob("part-*.json")):
         if match := _NAME.fullmatch(path.name):
             paths.setdefault(int(match[1]), []).append(path)
-    newest = ((partition, _newest(paths[partition])) for partition in sorted(paths))
-    return {partition: record for partition, record in newest if record is not None}
+    return paths
+
+
+def read_record(path: Path) -> PartRecord | None:
+    """A record; ``None`` where it has gone, or is none: then its partition is worked on again."""
+    try:
+        found = PartRecord(**orjson.loads(path.read_bytes()))
+    except (FileNotFoundError, TypeError, orjson.JSONDecodeError):
+        return None
+    tally = isinstance(found.tally, dict) and all(isinstance(n, int | float) for n in found.tally.values())
+    return found if tally and isinstance(found.epoch, int) and isinstance(found.basis, str) else None
 
 
 def _paths(run: Path, partition: int) -> list[Path]:
@@ -67,14 +82,4 @@ def _paths(run: Path, partition: int) -> list[Path]:
 
 
 def _newest(paths: Iterable[Path]) -> PartRecord | None:
-    return max(filter(None, map(_read, paths)), key=lambda record: record.epoch, default=None)
-
-
-def _read(path: Path) -> PartRecord | None:
-    """A record; ``None`` where it has gone, or is none: then its partition is worked on again."""
-    try:
-        record = PartRecord(**orjson.loads(path.read_bytes()))
-    except (FileNotFoundError, TypeError, orjson.JSONDecodeError):
-        return None
-    whole = isinstance(record.epoch, int) and isinstance(record.tally, dict)
-    return record if whole else None
+    return max(filter(None, map(read_record, paths)), key=lambda record: record.epoch, default=None)

@@ -8,10 +8,12 @@ written aside in ``RUN/plan.new`` and put in place by two renames; ``settle`` un
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +26,12 @@ from dfj_bootstrap.domain.seed import Annotation, Box, ImageRef, Seed, Split
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.policy.ordering import slice_of, slices_for
 from dfj_bootstrap.storage.atomic import replacing, sync, write_atomically
+from dfj_bootstrap.storage.folder import retire
 from dfj_bootstrap.storage.seed_index import SeedIndex
 from dfj_bootstrap.storage.seed_rows import Note, Refusal
+
+_OURS = re.compile(r"part-\d{4,}\.jsonl|summary\.json|refused\.jsonl|notes\.jsonl|\..*\.tmp")
+"""Names that a plan gives to its files."""
 
 _BUFFER = 4 * 2**20
 """Bytes of rows that are held back over all partitions, so that few files need to be open."""
@@ -53,7 +59,11 @@ class PlanSummary:
 
 def partition_file(run: Path, partition: int) -> Path:
     """The file of a partition: equal bytes mean equal seeds."""
-    return plan_folder(run) / f"part-{partition:04d}.jsonl"
+    return plan_folder(run) / _part_name(partition)
+
+
+def _part_name(partition: int) -> str:
+    return f"part-{partition:04d}.jsonl"
 
 
 def plan_folder(run: Path) -> Path:
@@ -67,8 +77,13 @@ def read_partition(run: Path, partition: int) -> Iterator[Seed]:
     Raises:
         RunFolderError: the file is missing or damaged.
     """
-    for row in read_rows(partition_file(run, partition)):
-        yield seed_from_row(row)
+    path = partition_file(run, partition)
+    for row in read_rows(path):
+        try:
+            seed = seed_from_row(row)
+        except (KeyError, TypeError, ValueError):
+            raise _damaged(path) from None
+        yield seed
 
 
 class Slices:
@@ -135,11 +150,39 @@ def read_summary(run: Path) -> PlanSummary | None:
     """
     path = plan_folder(run) / "summary.json"
     try:
-        return PlanSummary(**orjson.loads(path.read_bytes()))
+        found = orjson.loads(path.read_bytes())
+        return PlanSummary(**{name: found[name] for name in PlanSummary.__slots__})
     except FileNotFoundError:
         return None
-    except (orjson.JSONDecodeError, TypeError):
+    except (orjson.JSONDecodeError, TypeError, KeyError):
         raise _damaged(path) from None
+
+
+def check_plan(run: Path, summary: PlanSummary) -> None:
+    """Whether every seed still stands in the plan as it was read.
+
+    Raises:
+        RunFolderError: a file is missing or damaged; names it.
+    """
+    folder = plan_folder(run)
+    digest = orjson.loads((folder / "summary.json").read_bytes()).get("digest")
+    seen, rows = _digest_of(folder, summary.partitions)
+    if digest not in (None, seen) or rows != summary.total:  # older plans have no digest
+        raise _damaged(folder)
+
+
+def _digest_of(folder: Path, partitions: int) -> tuple[str, int]:
+    """Of all rows of a plan, and how many there are."""
+    digest, rows = blake2b(digest_size=16), 0
+    for name in (*(_part_name(p) for p in range(partitions)), "refused.jsonl"):
+        try:
+            data = (folder / name).read_bytes()
+        except FileNotFoundError:
+            raise _damaged(folder / name) from None
+        digest.update(b"%d " % len(data))
+        digest.update(data)
+        rows += data.count(b"\n") if name != "refused.jsonl" else 0
+    return digest.hexdigest(), rows
 
 
 def _damaged(path: Path) -> RunFolderError:
@@ -179,13 +222,15 @@ def settle(run: Path) -> None:
     old = run / "plan.old"
     if old.exists() and not plan_folder(run).exists():
         old.rename(plan_folder(run))
-    for leftover in (old, run / "plan.new"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    retire(old, plan_folder(run), _OURS)
+    shutil.rmtree(run / "plan.new", ignore_errors=True)
 
 
 def publish_refused(run: Path, folder: Path) -> None:
     """Have ``RUN/refused.jsonl`` say what the plan in ``folder`` says."""
     source, target = folder / "refused.jsonl", run / "refused.jsonl"
+    if not source.exists():
+        raise _damaged(source)
     if target.exists() and filecmp.cmp(source, target, shallow=False):
         return
     with replacing(target) as temporary:
@@ -258,7 +303,8 @@ class PlanWriter:
         for file in (self._refused, self._notes):
             file.flush()
             sync(Path(file.name))
-        write_atomically(self.folder / "summary.json", orjson.dumps(asdict(summary)))
+        digest, _ = _digest_of(self.folder, self._partitions)
+        write_atomically(self.folder / "summary.json", orjson.dumps(asdict(summary) | {"digest": digest}))
         self._swap()
 
     def _swap(self) -> None:
@@ -268,7 +314,7 @@ class PlanWriter:
         self.folder.rename(plan)
         sync(self._run)
         publish_refused(self._run, plan)
-        shutil.rmtree(old, ignore_errors=True)
+        retire(old, plan, _OURS)
 
     def _flush(self) -> None:
         for partition, rows in self._buffers.items():
@@ -278,7 +324,7 @@ class PlanWriter:
         self._held = 0
 
     def _part(self, partition: int) -> Path:
-        return self.folder / partition_file(self._run, partition).name
+        return self.folder / _part_name(partition)
 
     def _open(self, name: str) -> BinaryIO:
         return (self.folder / name).open("wb")

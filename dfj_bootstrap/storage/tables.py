@@ -10,9 +10,10 @@ Invariants:
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Ladder
-from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.errors import DamagedPart, RunFolderError
 from dfj_bootstrap.storage.atomic import make_folder, replacing
 from dfj_bootstrap.storage.parts import read_part_records
 from dfj_bootstrap.storage.table_rows import TABLES, Row, rows_of
@@ -109,8 +110,13 @@ def part_path(run: Path, table: str, partition: int, epoch: int) -> Path:
 
 
 def slices_of(run: Path, partition: int, epoch: int) -> int:
-    """How many slices a part was written in: a power of two, each with a row group of its own if many."""
-    with pq.ParquetFile(part_path(run, "seeds", partition, epoch)) as part:
+    """How many slices a part was written in: a power of two, each with a row group of its own if many.
+
+    Raises:
+        DamagedPart: the part is missing or damaged.
+    """
+    path = part_path(run, "seeds", partition, epoch)
+    with _damage_told(path, partition), pq.ParquetFile(path) as part:
         return int((part.metadata.metadata or {}).get(_SLICES, b"1"))
 
 
@@ -124,13 +130,33 @@ class Slice:
     number: int | None = None
 
     def rows(self, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of one table, in their order; ``columns`` chooses some."""
+        """The rows of one table, in their order; ``columns`` chooses some.
+
+        Raises:
+            DamagedPart: it is missing, or can't be read as what it was written as.
+        """
+        path = part_path(self.run, table, self.partition, self.epoch)
         # Not through the dataset reader: it would take part of the path for a partition column.
-        with pq.ParquetFile(part_path(self.run, table, self.partition, self.epoch)) as part:
+        with _damage_told(path, self.partition), pq.ParquetFile(path) as part:
+            if missing := set(TABLES[table].names).difference(part.schema_arrow.names):
+                raise ValueError(f"no column {min(missing)}")
             groups = range(part.num_row_groups) if self.number is None else [self.number]
             found = part.read_row_groups(groups, columns=columns, use_threads=False)
             rows: list[dict[str, Any]] = found.to_pylist()
         return rows
+
+
+@contextmanager
+def _damage_told(path: Path, partition: int) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise  # of the disk or of rights: the file may well be whole
+        raise DamagedPart(
+            f"{path}: missing or damaged; remove it and run again: it is made again from the journal",
+            partition,
+        ) from None
 
 
 def read_table(run: Path, table: str) -> Iterator[dict[str, Any]]:

@@ -91,7 +91,9 @@ def test_the_folders_are_those_of_the_published_layout(tmp_path: Path) -> None:
         for split in ("train", "test"):
             assert sorted(path.name for path in (folder / split).iterdir()) == ["data.jsonl", "images"]
     assert (summary.images, summary.shards) == (12, 4)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["dfj-meta", "tables"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checksums.jsonl", "dfj-meta", "tables",
+    ]  # fmt: skip
 
 
 def test_jsonl_rows_show_one_existing_picture_each(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dfj_bootstrap.storage.parts import PartRecord, read_part_records
 from tests.support.commands import refusal
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import Paid, dfj, model_config, refused, status, tree_digest, write_config
@@ -21,9 +22,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def parts(run: Path) -> dict[str, str]:
-    """Which epoch of each partition counts."""
-    return {path.name: json.loads(path.read_text())["epoch"] for path in (run / "parts").iterdir()}
+def parts(run: Path) -> dict[int, PartRecord]:
+    """The commits of a run, by partition."""
+    return read_part_records(run)
 
 
 def test_a_check_of_rows_that_are_all_bad_points_at_nothing_that_is_gone(folder: Path) -> None:

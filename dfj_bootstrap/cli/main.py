@@ -196,20 +196,28 @@ def calls(
 
 def _load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
     from dfj_bootstrap.config_file import load_config
+    from dfj_bootstrap.errors import ConfigError
 
     _load_keys(path.resolve().parent / ".env")
     config = load_config(path, overrides or [])
-    return config.model_copy(update={"output": output.resolve()}) if output else config
+    config = config.model_copy(update={"output": output.resolve()}) if output else config
+    if not config.output.name:
+        raise ConfigError(f"{path}: `output`: {config.output} can't be a run folder; name a folder inside it")
+    return config
 
 
 def _load_keys(path: Path) -> None:
-    """Take what is not in the environment from a ``.env`` beside the config."""
-    from dotenv import load_dotenv
+    """Take what is not in the environment, or empty there, from a ``.env`` beside the config."""
+    import os
+
+    from dotenv import dotenv_values
 
     from dfj_bootstrap.errors import ConfigError
 
     try:
-        load_dotenv(path)
+        for name, value in dotenv_values(path).items():
+            if value and not os.environ.get(name, "").strip():
+                os.environ[name] = value
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot read the keys: {why}") from None

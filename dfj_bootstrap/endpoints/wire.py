@@ -86,7 +86,11 @@ def loads(body: bytes | str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        pass
+    try:
         return json.loads(body)  # takes what orjson won't: lone surrogates, NaN
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
 
 
 def mapping(value: object) -> Mapping[str, Any]:

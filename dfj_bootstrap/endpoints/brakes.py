@@ -56,7 +56,7 @@ class Brakes:
         if not self.has_answered:
             return EndpointRejected(
                 f"models.{self._name}: none of {self._failures.in_a_row} attempts was answered: {self._why}; "
-                "nothing was spent on it: put that right and run again"
+                "put that right and run again"
             )
         minutes = (now - self._failures.since) / 60
         return CallFailed(f"models.{self._name}: no call was answered for {minutes:.0f} minutes: {self._why}")

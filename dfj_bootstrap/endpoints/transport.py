@@ -1,4 +1,4 @@
-"""What goes wrong between a request and its answer, in one place: every error of the HTTP libraries, in words.
+"""What goes wrong between a request and its answer, in one place: all errors of the HTTP libraries, in words.
 
 Both clients end at aiohttp: the official OpenAI client wraps its errors into those of its own HTTP library,
 Google's lets them through. Some fifty kinds come out, and a server can bring about most of them.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from unicodedata import combining
 from urllib.parse import urlsplit
 
 SERVERS = ("http", "https")
@@ -79,6 +80,8 @@ def _is_host(host: str) -> bool:
     """Whether a name or an IP address could be looked up."""
     if ":" in host:
         return _is_ip(host)
+    if not all(character.isalnum() or character in "-._" or combining(character) for character in host):
+        return False
     try:
         ascii_name = host.encode("ascii" if host.isascii() else "idna").decode()
     except UnicodeError:

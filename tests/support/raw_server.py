@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeAlias
+
+from dfj_bootstrap.endpoints.scripted_wire import completion, role_of
 
 GZIP = b"Content-Encoding: gzip\r\n"
 
@@ -14,7 +16,7 @@ GZIP = b"Content-Encoding: gzip\r\n"
 def response(body: bytes, status: str = "200 OK", headers: bytes = b"") -> bytes:
     """A well-formed HTTP response."""
     length = b"Content-Length: %d\r\n" % len(body)
-    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n%s%s\r\n%s" % (
+    return b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json\r\n%s%s\r\n%s" % (
         status.encode(), length, headers, body,
     )  # fmt: skip
 
@@ -37,12 +39,26 @@ def answer(reasoning: str = "Bent fingers.", label: str = "fake") -> bytes:
     return response(json.dumps(body).encode())
 
 
+HOLD = b"\0"
+"""A reply that is none: the connection stays open, and nothing is said."""
+
+Reply: TypeAlias = bytes | Callable[[bytes], bytes]
+"""What is sent, or how to make it from the request's body."""
+
+
+def real(body: bytes) -> bytes:
+    """The answer of a model that plays all roles."""
+    asked = json.loads(body)
+    return response(json.dumps(completion("answer", role_of({}, asked), asked, off_level=0.1)).encode())
+
+
 class RawServer:
     """Answers the n-th request with the n-th reply, the last one for ever, and closes the connection."""
 
-    def __init__(self, replies: Sequence[bytes], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, replies: Sequence[Reply], tls: ssl.SSLContext | None = None) -> None:
         self._replies = replies
         self._tls = tls
+        self._closing = asyncio.Event()
         self.requests: list[bytes] = []
         self.port = 0
 
@@ -52,6 +68,7 @@ class RawServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
         self._server.close()
         await self._server.wait_closed()
 
@@ -62,9 +79,13 @@ class RawServer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(_length(head))
+            body = await reader.readexactly(_length(head))
             self.requests.append(head)
-            writer.write(self._replies[min(len(self.requests), len(self._replies)) - 1])
+            reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
+            if reply == HOLD:
+                await self._closing.wait()
+                return
+            writer.write(reply if isinstance(reply, bytes) else reply(body))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client went away

@@ -19,6 +19,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from heapq import heappop, heappush
 from types import TracebackType
 from typing import Self
@@ -63,6 +64,7 @@ class Gate:
         self._shut = 0
         self._usual_s = 0.0
         self._probe: Permit | None = None
+        self._first: Permit | None = None
         self._sealed = False
         self._closing = False
         self._timer_at = math.inf
@@ -165,8 +167,8 @@ class Gate:
         """
         now = self._timers.time()
         self._in_flight -= 1
-        if permit is self._probe:
-            self._probe = None
+        self._probe = None if permit is self._probe else self._probe
+        self._first = None if permit is self._first else self._first
         reply = permit.reply
         self._settle_tokens(permit, reply, now)
         if isinstance(error, Throttled):
@@ -252,16 +254,17 @@ class Gate:
             return math.inf
         return max(self._brakes.wait_s(now), self._rates.wait_s(need.tokens, now))
 
-    def _open_up(self) -> None:
+    def _open_up(self, first: Permit) -> None:
         """The first call takes long: go on without knowing more."""
-        if not self._admission.proven and self._in_flight:
+        if not self._admission.proven and self._first is first:
             self._admission = admission.opened(self._admission, self._timers.time())
             self.on_news()
             self._pump()
 
     def _admit(self, permit: Permit, now: float) -> None:
         if not self._admission.proven:
-            self._timers.call_later(ALONE_S, self._open_up)
+            self._first = permit
+            self._timers.call_later(ALONE_S, partial(self._open_up, permit))
         self._in_flight += 1
         self._sent += 1
         self._sent_tokens += permit.need.tokens

@@ -64,6 +64,7 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
             )
             self._headers = _headers_of(self._client) | {"Authorization": f"Bearer {api_key}"}
             self._urls: dict[str, httpx2.URL] = {}
+            self._ways: dict[str, Way] = {}
             address = str(self._url(CHAT))
         check_client(name, address, self._headers)
         self._proxy = proxy_for(name, address, surroundings)
@@ -76,8 +77,7 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
 
     async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Reply | Problem:
         headers = self._headers | tracing_headers(call) if self._tracing else self._headers
-        url = self._url(path)
-        way = Way.to(url, self._name, self._config.timeout_s, self._proxy)
+        url, way = self._url(path), self._way(path)
         with on_the_way(way):
             request = self._http.build_request("POST", url, content=body, headers=headers)
             async with asyncio.timeout(self._config.timeout_s):
@@ -97,6 +97,13 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
             whole = path if "://" in path else str(self._client.base_url).rstrip("/") + path
             self._urls[path] = httpx2.URL(whole)
         return self._urls[path]
+
+    def _way(self, path: str) -> Way:
+        """For messages; made once too."""
+        if path not in self._ways:
+            url = self._url(path)
+            self._ways[path] = Way.to(url, self._name, self._config.timeout_s, self._proxy)
+        return self._ways[path]
 
     def _problem(self, response: httpx2.Response) -> Problem:
         """A refusal that is for good; passing ones are raised."""

@@ -63,11 +63,10 @@ def test_an_address_that_the_clients_take_is_taken(address: str) -> None:
 @pytest.mark.parametrize(("address", "problem"), BAD)
 def test_an_address_that_no_call_could_go_to_is_refused(address: str, problem: str) -> None:
     assert problem in problem_of_base_url(address)
-    for backend in (OpenAIModel, GeminiModel):
-        with pytest.raises(ValidationError, match=r"base_url"):
-            backend(
-                backend=backend.model_fields["backend"].annotation.__args__[0], model="m", base_url=address
-            )
+    with pytest.raises(ValidationError, match=r"base_url"):
+        OpenAIModel(backend="openai", model="m", base_url=address)
+    with pytest.raises(ValidationError, match=r"base_url"):
+        GeminiModel(backend="gemini", model="m", base_url=address)
 
 
 @given(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +22,7 @@ from pydantic import (
 
 from dfj_bootstrap.config_values import trouble_with
 from dfj_bootstrap.domain.rationale import LEVELS, WRITTEN_LEVELS
+from dfj_bootstrap.policy.addresses import problem_of_base_url, problem_of_variable
 from dfj_bootstrap.policy.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS, PixelLimits
 
 ROLES = ("writer", "generator", "evaluator", "paraphraser")
@@ -101,10 +102,13 @@ class PaidModel(Section):
 
     @field_validator("base_url", check_fields=False)
     @classmethod
-    def _no_secret_in_the_address(cls, value: str | None) -> str | None:
-        if value is not None and "@" in value.partition("//")[2].partition("/")[0]:
-            raise ValueError("must hold no user or password, which would stand in run.json; use api_key_env")
-        return value
+    def _an_address_without_secrets(cls, value: str | None) -> str | None:
+        return _without_problem(value, problem_of_base_url)
+
+    @field_validator("api_key_env", check_fields=False)
+    @classmethod
+    def _a_name_and_no_key(cls, value: str | None) -> str | None:
+        return _without_problem(value, problem_of_variable)
 
     @model_validator(mode="after")
     def _pixels_ordered(self) -> Self:
@@ -451,6 +455,13 @@ class Config(Section):
     @property
     def seed_files(self) -> list[Path]:
         return self.seeds if isinstance(self.seeds, list) else [self.seeds]
+
+
+def _without_problem(value: str | None, problem_of: Callable[[str], str]) -> str | None:
+    problem = problem_of(value) if value is not None else ""
+    if problem:
+        raise ValueError(problem)
+    return value
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@
     │   ├── SeedsError        the input as a whole is unusable (a bad *row* is a Refusal, not an error)
     │   ├── RunFolderError    the run folder is locked, foreign, damaged or not writable
     │   │   └── DamagedPart   a part of a table can't be read: made again from the journal
-    │   ├── EndpointRejected  key, model or quota: no call can succeed
+    │   ├── EndpointRejected  key, model or quota: no call can succeed; or it never answered
     │   └── BudgetSpent       the next call does not fit the budget: exit code 4
     ├── CallFailed            a call failed for technical reasons: its seed is *failed*, tried again next run
     ├── Unusable              a model answered, but not usably, whenever asked: the sample is *rejected*
@@ -58,7 +58,7 @@ class DamagedPart(RunFolderError):
 
 
 class EndpointRejected(RunError):
-    """A model endpoint refused for good: key, model name, permission or quota."""
+    """A model endpoint refused for good (key, model name, permission, quota), or never answered at all."""
 
 
 class BudgetSpent(RunError):

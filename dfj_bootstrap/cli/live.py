@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from dfj_bootstrap.endpoints.prices import with_prices
 from dfj_bootstrap.engine.allowances import Grants
 from dfj_bootstrap.engine.wiring import limits_of, open_backends
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
+from dfj_bootstrap.policy.allowance import Grant
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
 from dfj_bootstrap.storage.images import open_image
@@ -82,13 +83,18 @@ async def _speak_to_all(config: Config) -> dict[str, Spoken]:
     with tempfile.TemporaryDirectory(prefix="dfj-check-") as scratch:
         elsewhere = config.model_copy(update={"output": Path(scratch)})  # where servers put their logs
         backends = open_backends(elsewhere)
-        backends.allowances.take(Grants(limits_of(config)))
+        backends.allowances.take(Grants(_known(limits_of(config))))
         try:
             picture = _picture(Path(scratch))
             talks = [_speak(config, name, each, picture) for name, each in backends.endpoints.items()]
             return dict(zip(backends.endpoints, await asyncio.gather(*talks), strict=True))
         finally:
             await backends.aclose()
+
+
+def _known(limits: Mapping[str, Grant]) -> dict[str, Grant]:
+    """The limits as of servers that have answered before: the patience of a first contact is for runs."""
+    return {name: replace(limit, answered=True) for name, limit in limits.items()}
 
 
 async def _speak(config: Config, name: str, endpoint: Endpoint, picture: ImageRef) -> Spoken:

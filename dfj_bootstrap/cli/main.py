@@ -207,23 +207,30 @@ def calls(
 
 def _load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
     from dfj_bootstrap.config_file import load_config
+    from dfj_bootstrap.errors import ConfigError
     from dfj_bootstrap.local_paths import local_path
 
     _load_keys(path.resolve().parent / ".env")
     config = load_config(path, overrides or [])
-    if output is None:
-        return config
-    return config.model_copy(update={"output": local_path("--output", output, Path.cwd())})
+    if output is not None:
+        config = config.model_copy(update={"output": local_path("--output", output, Path.cwd())})
+    if not config.output.name:
+        raise ConfigError(f"{path}: `output`: {config.output} can't be a run folder; name a folder inside it")
+    return config
 
 
 def _load_keys(path: Path) -> None:
-    """Take what is not in the environment from a ``.env`` beside the config."""
-    from dotenv import load_dotenv
+    """Take what is not in the environment, or empty there, from a ``.env`` beside the config."""
+    import os
+
+    from dotenv import dotenv_values
 
     from dfj_bootstrap.cli.env_file import check_env_file
 
     check_env_file(path)
-    load_dotenv(path)
+    for name, value in dotenv_values(path).items():
+        if value and not os.environ.get(name, "").strip():
+            os.environ[name] = value
 
 
 def _print(report: Any, as_json: bool) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from dfj_bootstrap.config import Config
 from dfj_bootstrap.domain.seed import Split
+from dfj_bootstrap.policy.model_names import public_name
 from dfj_bootstrap.policy.pairing import PairBooks
 
 UNKNOWN = "not stated"
@@ -64,7 +65,7 @@ class CardFacts:
 
     def count_makers(self, label: str, makers: Iterable[tuple[str, str]]) -> None:
         """What was made for one level of an image of this class: (what, model) for each text and rating."""
-        for what, model in makers:
+        for what, model in ((what, public_name(model)) for what, model in makers):
             # Servers name the models, so here too a bound is needed.
             known = (what, model) in self.made or len(self.made) < _MOST_MODELS
             self.made.setdefault((what, model if known else _OTHER_MODELS), Counter())[label] += 1

@@ -140,7 +140,7 @@ class Endpoint(Protocol):
     """A way to reach a model.
 
     ``complete`` raises ``CallFailed`` after its last network attempt and ``EndpointRejected`` where no
-    call can succeed (key, model, quota).
+    call can succeed (key, model, quota), or none ever has.
     """
 
     async def complete(self, call: Call) -> Reply: ...

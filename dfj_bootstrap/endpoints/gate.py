@@ -18,6 +18,8 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from heapq import heappop, heappush
 from types import TracebackType
 from typing import Self
@@ -64,6 +66,7 @@ class Gate:
         self._shut = 0
         self._usual_s = 0.0
         self._probe: Permit | None = None
+        self._first: Permit | None = None
         self._sealed = False
         self._closing = False
         self._timer_at = math.inf
@@ -77,9 +80,9 @@ class Gate:
 
     @classmethod
     def wide_open(cls, name: str, model: PaidModel, timers: Timers | None = None) -> Gate:
-        """A gate with all of an endpoint's limits to itself and no budget: for a single process."""
+        """A gate with all of an endpoint's limits to itself and no budget, to a server that is known."""
         gate = cls(name, model, model.prices, Purse(), timers)
-        gate.grant(whole_of(model))
+        gate.grant(replace(whole_of(model), answered=True))
         return gate
 
     def admitted(self, call: Call) -> Permit:
@@ -100,6 +103,8 @@ class Gate:
         self._rates.grant(grant, now)
         if grant.proven:
             self._admission = admission.opened(self._admission, now)
+        if grant.answered:
+            self._brakes.vouched()
         self._pump()
 
     def demand(self) -> Demand:
@@ -116,11 +121,17 @@ class Gate:
             requests_per_s=calls / elapsed,
             tokens_per_s=tokens / elapsed,
             proven=self._admission.proven,
+            answered=self.has_answered,
         )
 
     def is_proven(self) -> bool:
         """Whether the endpoint works as far as all workers know."""
         return self._grant.proven
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether any call of the run was answered in this start; until then failures are the endpoint's."""
+        return self._brakes.has_answered
 
     @property
     def in_flight_limit(self) -> int:
@@ -132,13 +143,14 @@ class Gate:
 
         Raises:
             CallFailed: the endpoint has been failing for so long that it isn't waited for any more.
+            EndpointRejected: it has never answered.
             Stopped: the worker stops.
         """
         if self._closing:
             raise Stopped
         now = self._timers.time()
         failure = self._brakes.down(now)
-        if failure and (self._brakes.wait_s(now) > 0 or self._probe):
+        if failure and (self._sealed or self._brakes.wait_s(now) > 0 or self._probe):
             raise failure
         permit.turn = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (permit.rank, permit.number, permit))
@@ -153,23 +165,29 @@ class Gate:
             raise
 
     def leave(self, permit: Permit, error: BaseException | None, lost_usd: float = 0.0) -> None:
-        """An attempt has ended; ``error`` says how, ``lost_usd`` what it may have cost without an answer."""
+        """An attempt has ended; ``error`` says how, ``lost_usd`` what it may have cost without an answer.
+
+        Raises:
+            EndpointRejected: it was one too many to a server that has never answered.
+        """
         now = self._timers.time()
         self._in_flight -= 1
-        if permit is self._probe:
-            self._probe = None
+        self._probe = None if permit is self._probe else self._probe
+        self._first = None if permit is self._first else self._first
         reply = permit.reply
         self._settle_tokens(permit, reply, now)
         if isinstance(error, Throttled):
             self._throttled(permit, error.wait_s, now)
         elif isinstance(error, Broken):
-            self._broke(permit, now)
+            self._broke(permit, error.why, now)
         elif isinstance(error, EndpointRejected):
             self._sealed = True
         elif error is None or isinstance(error, CallFailed):
             self._answered(permit, now, counts=error is None)
         self._purse.settle(permit.need.usd, reply.cost_usd if reply else lost_usd)
         self._pump()
+        if isinstance(error, Broken) and self._sealed and (failure := self._brakes.down(now)):
+            raise failure
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Obey what an answer's headers say of the limits; names are in lower case."""
@@ -192,16 +210,17 @@ class Gate:
         self._observe(Answer(permit.sent_at, now, throttled=True))
         self._shut += 1
         self._timers.call_later(min(self._usual_s, _SHUT_AT_MOST_S), self._reopen)
-        self._brakes.refused(wait_s, now)
+        self._brakes.refused(permit.sent_at, wait_s, now)
 
     def _reopen(self) -> None:
         self._shut -= 1
         self._pump()
 
-    def _broke(self, permit: Permit, now: float) -> None:
+    def _broke(self, permit: Permit, why: str, now: float) -> None:
         assert permit.sent_at is not None
-        self._brakes.broke(permit.sent_at, now)
+        self._brakes.broke(permit.sent_at, now, why)
         failure = self._brakes.down(now)
+        self._sealed = self._sealed or isinstance(failure, EndpointRejected)
         if failure:
             self._turn_away(failure)
 
@@ -244,16 +263,17 @@ class Gate:
             return math.inf
         return max(self._brakes.wait_s(now), self._rates.wait_s(need.tokens, now))
 
-    def _open_up(self) -> None:
+    def _open_up(self, first: Permit) -> None:
         """The first call takes long: go on without knowing more."""
-        if not self._admission.proven and self._in_flight:
+        if not self._admission.proven and self._first is first:
             self._admission = admission.opened(self._admission, self._timers.time())
             self.on_news()
             self._pump()
 
     def _admit(self, permit: Permit, now: float) -> None:
         if not self._admission.proven:
-            self._timers.call_later(ALONE_S, self._open_up)
+            self._first = permit
+            self._timers.call_later(ALONE_S, partial(self._open_up, permit))
         self._in_flight += 1
         self._sent += 1
         self._sent_tokens += permit.need.tokens

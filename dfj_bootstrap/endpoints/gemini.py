@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
+import httpx2
 
 from dfj_bootstrap.config import GeminiModel
 from dfj_bootstrap.endpoints.call import Call, Finish, Reply
@@ -32,9 +33,11 @@ from dfj_bootstrap.endpoints.gemini_wire import (
     read_problem,
     request_body,
 )
+from dfj_bootstrap.endpoints.misdirected import PROXY_WANTS_PASSWORD, no_answer, unread
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
-from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
-from dfj_bootstrap.endpoints.unsent import is_unsent
+from dfj_bootstrap.endpoints.patience import raise_if_passing
+from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
+from dfj_bootstrap.endpoints.transport import Way, on_the_way
 from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import loads, retry_after, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, ConfigError, EndpointRejected
@@ -47,6 +50,12 @@ except ModuleNotFoundError:
 
 # It warns of two keys in the environment and names the one it would take; it is given ours.
 logging.getLogger("google_genai._api_client").setLevel(logging.ERROR)
+
+
+_VERSION, _METHOD = "v1beta", ":generateContent"
+_GOOGLE = "https://generativelanguage.googleapis.com"
+_ADDRESS = "GOOGLE_GEMINI_BASE_URL"
+"""The environment variable by which Google's library goes elsewhere where no address is given."""
 
 
 class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
@@ -62,16 +71,11 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
         self._config = config
         self._api_key = api_key
         self._key_name = key_name
-        self._client = genai.Client(
-            api_key=api_key,
-            vertexai=False,
-            http_options=types.HttpOptions(
-                base_url=config.base_url,
-                api_version="v1beta",
-                timeout=round(config.timeout_s * 1000),
-                retry_options=types.HttpRetryOptions(attempts=1),
-            ),
-        )
+        with set_up(name, os.environ):
+            self._client = genai.Client(api_key=api_key, vertexai=False, http_options=_options(config))
+            url = httpx2.URL(config.base_url or os.environ.get(_ADDRESS) or _GOOGLE)
+        check_client(name, str(url), {"x-goog-api-key": api_key})
+        self._way = Way.to(url, name, config.timeout_s, proxy_for(name, str(url), os.environ, strict=True))
 
     async def aclose(self) -> None:
         await self._client.aio.aclose()
@@ -88,26 +92,24 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
             ),
         )
         try:
-            async with asyncio.timeout(self._config.timeout_s):
-                response = await self._client.aio.models.generate_content(
-                    model=call.model, contents="", config=settings
-                )
-        except TimeoutError:
-            raise Broken(f"no answer within {self._config.timeout_s:g} s") from None
+            with on_the_way(self._way):
+                async with asyncio.timeout(self._config.timeout_s):
+                    response = await self._client.aio.models.generate_content(
+                        model=call.model, contents="", config=settings
+                    )
         except errors.APIError as error:
             return self._refusal(error)
-        except aiohttp.ClientError as error:
-            why = f"the connection failed ({type(error).__name__})"
-            raise Broken(why, maybe_paid=not is_unsent(error)) from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise Broken("the server's answer is no JSON") from None
-        said = without_key(response.sdk_http_response.body or "", self._api_key)
-        answer = read_answer(call, said)
-        headers = response.sdk_http_response.headers or {}
+        raw = response.sdk_http_response
+        headers = raw.headers or {}
+        with unread(self._way.at, headers.get("content-type", "")):
+            answer = read_answer(call, without_key(raw.body or "", self._api_key))
         return answer if isinstance(answer, Metered) else self._problem(answer, headers, begun=True)
 
     def _refusal(self, error: Any) -> Problem:
         """A refusal that is for good; passing ones are raised."""
+        if error.code < 400 or error.code == PROXY_WANTS_PASSWORD:
+            path = f"/{_VERSION}/models/{self._config.model}{_METHOD}"
+            raise no_answer(error.code, error.response.headers.get("location", ""), self._way.at, path)
         said = without_key(json.dumps(error.details), self._api_key)
         return self._problem(read_problem(error.code, loads(said)), error.response.headers)
 
@@ -130,3 +132,18 @@ class GeminiEndpoint(PaidEndpoint[Dialect, Problem]):
         raise CallFailed(
             f"models.{self._name}: the server refused the request with {problem.status}: {problem.message}"
         )
+
+
+def _options(config: GeminiModel) -> Any:
+    """The client's, without redirects: they would take the key elsewhere.
+
+    It also makes clients of another library, which are not used and must not fail over proxies.
+    """
+    return types.HttpOptions(
+        base_url=config.base_url,
+        api_version=_VERSION,
+        timeout=round(config.timeout_s * 1000),
+        retry_options=types.HttpRetryOptions(attempts=1),
+        client_args={"trust_env": False},
+        async_client_args={"trust_env": False, "allow_redirects": False},
+    )

@@ -7,14 +7,17 @@ A key, model, permission or quota that is refused is ``EndpointRejected``, as is
 never takes. A 400 of a content filter is an answer: ``Finish.REFUSED``. Any other 4xx would only come back,
 so it is ``CallFailed`` at once. Retries and waits: see ``paid.py``.
 
-The key is in no log line and in no error.
+The key is in no log line and in no error, and goes to the configured address alone: no redirect is followed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, ClassVar
 
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
@@ -22,6 +25,7 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 from dfj_bootstrap.config import OpenAIModel
 from dfj_bootstrap.endpoints.call import Call, Finish, Reply
 from dfj_bootstrap.endpoints.endings import is_policy_refusal
+from dfj_bootstrap.endpoints.misdirected import PROXY_WANTS_PASSWORD, no_answer, unread
 from dfj_bootstrap.endpoints.openai_wire import (
     Dialect,
     Problem,
@@ -32,8 +36,9 @@ from dfj_bootstrap.endpoints.openai_wire import (
     request_body,
 )
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
-from dfj_bootstrap.endpoints.patience import Broken, raise_if_passing
-from dfj_bootstrap.endpoints.unsent import is_unsent
+from dfj_bootstrap.endpoints.patience import raise_if_passing
+from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
+from dfj_bootstrap.endpoints.transport import CONNECT_S, Way, on_the_way
 from dfj_bootstrap.endpoints.usage import Metered
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
@@ -44,17 +49,26 @@ CHAT = "/chat/completions"
 class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
     """An entry of ``models`` with ``backend: openai``."""
 
+    _trust_env: ClassVar[bool] = True
+    """Whether proxies and certificates of the environment count: not for servers of the run's own."""
+
     def __init__(self, name: str, config: OpenAIModel, api_key: str, **client: Any) -> None:
         """``client``: as for ``PaidEndpoint``."""
         super().__init__(name, config, Dialect(), **client)
         self._config = config
         self._api_key = api_key
-        self._http = DefaultAioHttpClient(timeout=config.timeout_s)
-        self._client = AsyncOpenAI(
-            api_key=api_key, base_url=config.base_url, max_retries=0, http_client=self._http
-        )
-        self._headers = _headers_of(self._client) | {"Authorization": f"Bearer {api_key}"}
-        self._urls: dict[str, httpx2.URL] = {}
+        surroundings: Mapping[str, str] = os.environ if self._trust_env else {}
+        with set_up(name, surroundings):
+            self._http = _transport(config.timeout_s, trust_env=self._trust_env)
+            self._client = AsyncOpenAI(
+                api_key=api_key, base_url=config.base_url, max_retries=0, http_client=self._http
+            )
+            self._headers = _headers_of(self._client) | {"Authorization": f"Bearer {api_key}"}
+            self._urls: dict[str, httpx2.URL] = {}
+            self._ways: dict[str, Way] = {}
+            address = str(self._url(CHAT))
+        check_client(name, address, self._headers)
+        self._proxy = proxy_for(name, address, surroundings)
 
     async def aclose(self) -> None:
         await self._client.close()
@@ -64,21 +78,20 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
 
     async def _exchange(self, call: Call, body: bytes, path: str = CHAT) -> Metered | Problem:
         headers = self._headers | tracing_headers(call) if self._tracing else self._headers
-        request = self._http.build_request("POST", self._url(path), content=body, headers=headers)
-        try:
+        url, way = self._url(path), self._way(path)
+        with on_the_way(way):
+            request = self._http.build_request("POST", url, content=body, headers=headers)
             async with asyncio.timeout(self._config.timeout_s):
                 response = await self._http.send(request)
-        except (TimeoutError, httpx2.ReadTimeout):
-            raise Broken(f"no answer within {self._config.timeout_s:g} s") from None
-        except httpx2.TransportError as error:
-            why = f"the connection failed ({type(error).__name__})"
-            raise Broken(why, maybe_paid=not is_unsent(error)) from None
         self._heed(response.headers)
-        said = scrubbed(response.content, self._api_key)
-        if response.is_success:
+        status, said = response.status_code, scrubbed(response.content, self._api_key)
+        if status >= 400 and status != PROXY_WANTS_PASSWORD:
+            return self._problem(read_problem(status, said), response)
+        if not response.is_success:
+            raise no_answer(status, response.headers.get("location", ""), way.at, CHAT)
+        with unread(way.at, response.headers.get("content-type", "")):
             answer = read_answer(call, said)
-            return answer if isinstance(answer, Metered) else self._problem(answer, response, begun=True)
-        return self._problem(read_problem(response.status_code, said), response)
+        return answer if isinstance(answer, Metered) else self._problem(answer, response, begun=True)
 
     def _url(self, path: str) -> httpx2.URL:
         """Parsed once: the client's own merging of URLs costs as much as sending."""
@@ -86,6 +99,13 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
             whole = path if "://" in path else str(self._client.base_url).rstrip("/") + path
             self._urls[path] = httpx2.URL(whole)
         return self._urls[path]
+
+    def _way(self, path: str) -> Way:
+        """For messages; made once too."""
+        if path not in self._ways:
+            url = self._url(path)
+            self._ways[path] = Way.to(url, self._name, self._config.timeout_s, self._proxy)
+        return self._ways[path]
 
     def _problem(self, said: Problem, response: httpx2.Response, *, begun: bool = False) -> Problem:
         """A refusal that is for good; passing ones are raised."""
@@ -130,6 +150,16 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         if problem.status == 404:
             return f"no {model} there; check `model` and `base_url`"
         return ""
+
+
+def _transport(timeout_s: float, *, trust_env: bool) -> httpx2.AsyncClient:
+    """The official client's, without redirects and cookies: a bad one would be sent back with every call."""
+    return DefaultAioHttpClient(
+        timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, 0.9 * timeout_s)),
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=trust_env,
+    )
 
 
 def _headers_of(client: AsyncOpenAI) -> dict[str, str]:

@@ -5,6 +5,8 @@ Who retries what: the client libraries' own retries are off. A call that failed 
 jittered wait, ``max_attempts`` times in all, then it is ``CallFailed``. A 429 uses up no attempt; the wait
 that the server asks for is kept, and only a long wall time of it gives the call up. A call that waits holds
 no slot. A 401, 403 or 404 after good answers is asked again, too, before it is believed (``doubts.py``).
+Until the endpoint has answered some call, failures are not the call's but the endpoint's: they use up no
+attempt, and the gate decides when it is given up, and the run with it.
 
 Servers differ in the details that they take. Which ones they do not is learnt from their own refusals, as a
 ``Dialect`` of the wire format, once per endpoint, and is no part of a call's key.
@@ -73,7 +75,7 @@ class PaidEndpoint(ABC, Generic[D, P]):
         self._tracing = tracing
         self._gate = gate
         self._now = now
-        self._retries = Retries(name, config.max_attempts, sleep, jitter)
+        self._retries = Retries(name, config.max_attempts, sleep, jitter, lambda: gate.has_answered)
         self._dialect = dialect
         self._doubts = Doubts(name, gate.is_proven)
         self._told_estimated = False

@@ -10,6 +10,7 @@ _DURATION = re.compile(
     r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
 )
 _BARE = re.compile(r"\d+(?:\.\d+)?")
+_NOTHING = re.compile(r"0+")
 _LONGEST_BARE_S = 86400.0
 """A bare number above this is a moment (epoch seconds or milliseconds), not a duration."""
 
@@ -27,7 +28,7 @@ def pause_asked(headers: Mapping[str, str]) -> float:
 
 def _pause(headers: Mapping[str, str], kind: str) -> float:
     remaining = headers.get(f"x-ratelimit-remaining-{kind}")
-    if remaining is None or not remaining.strip().isdigit() or int(remaining) > 0:
+    if remaining is None or not _NOTHING.fullmatch(remaining.strip()):
         return 0.0
     return duration(headers.get(f"x-ratelimit-reset-{kind}", "")) or 0.0
 

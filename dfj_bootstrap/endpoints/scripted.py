@@ -31,6 +31,8 @@ _KINDS = {
 class ScriptedEndpoint(OpenAIEndpoint):
     """An entry of ``models`` with ``backend: scripted``; its server starts with the first call."""
 
+    _trust_env = False
+
     def __init__(self, name: str, config: ScriptedModel, **client: Any) -> None:
         """Bind the server's port.
 

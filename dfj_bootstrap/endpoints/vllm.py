@@ -42,6 +42,8 @@ class Replicas:
 class VLLMEndpoint(OpenAIEndpoint):
     """An entry of ``models`` with ``backend: vllm``; its servers start with the first call."""
 
+    _trust_env = False
+
     def __init__(self, name: str, config: VLLMModel, replicas: Replicas, **client: Any) -> None:
         """``client``: as for ``PaidEndpoint``."""
         super().__init__(name, _as_openai(config), replicas.api_key, **client)

@@ -89,7 +89,7 @@ def loads(body: bytes | str) -> Any:
     try:
         return json.loads(body)  # takes what orjson won't: lone surrogates, NaN
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("JSON that is nested too deeply") from None
 
 
 _INVISIBLE = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")

@@ -131,6 +131,7 @@ class Coordinator:
         self._budget = budget_usd
         self._gone = spent
         self._proven: set[str] = set()
+        self._answered: set[str] = set()
         self._workers: dict[int, _Known] = {}
 
     async def supply(self, worker: int, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
@@ -155,6 +156,7 @@ class Coordinator:
             grants = known.tell(self._grants(worker))
             known.hear(grants, await exchange(grants))
             self._proven |= {name for name, said in known.said.endpoints.items() if said.proven}
+            self._answered |= {name for name, said in known.said.endpoints.items() if said.answered}
             if self._budget is not None:
                 self._check_budget(self._budget)
 
@@ -204,6 +206,7 @@ class Coordinator:
                 [held.tokens_per_s for held in others],
             ),
             proven,
+            name in self._answered,
         )
 
     def _dollars(self, worker: int, budget: float) -> float:
@@ -236,6 +239,7 @@ def _greater(held: Grant | None, grant: Grant) -> Grant:
         _greater_rate(held.requests_per_s, grant.requests_per_s),
         _greater_rate(held.tokens_per_s, grant.tokens_per_s),
         grant.proven,
+        grant.answered,
     )
 
 

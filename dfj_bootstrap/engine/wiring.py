@@ -29,6 +29,7 @@ from dfj_bootstrap.engine.keys import key_of, key_variable
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.allowance import Grant
 from dfj_bootstrap.policy.fidelity import Window
+from dfj_bootstrap.policy.model_names import public_name
 from dfj_bootstrap.prompting.templates import load_prompt
 from dfj_bootstrap.roles.model import ModelEvaluator, ModelGenerator, ModelParaphraser, ModelWriter
 from dfj_bootstrap.roles.model_asking import Line
@@ -179,10 +180,10 @@ def workers_of(config: Config) -> int:
 
 
 def check_backends(config: Config) -> None:
-    """Find out, before anything is spent or started, whether keys and extras are there.
+    """Find out, before anything is spent or started, whether keys, extras, addresses and proxies will do.
 
     Raises:
-        ConfigError: naming what is missing and what to do.
+        ConfigError: naming what is missing or wrong, and what to do.
     """
     from dfj_bootstrap.endpoints.prices import prices_of
 
@@ -196,11 +197,12 @@ def check_backends(config: Config) -> None:
         if isinstance(model, ScriptedModel):
             check_replay(model)
             continue
-        key_of(name, model)
-        if isinstance(model, VLLMModel) and config.engine.kind == "local":
-            check_vllm(model)  # under Ray the nodes with GPUs need it, and say so themselves
-        if isinstance(model, GeminiModel):
-            import dfj_bootstrap.endpoints.gemini  # noqa: F401 (says so if its extra is missing)
+        if isinstance(model, VLLMModel):
+            if config.engine.kind == "local":
+                check_vllm(model)  # under Ray the nodes with GPUs need it, and say so themselves
+            continue
+        gate = Gate(name, model, model.prices, Purse())
+        _open(name, model, config, None, gate=gate, tracing=False)  # nothing is connected before a call
 
 
 def keys_in_use(config: Config) -> dict[str, str]:
@@ -231,7 +233,7 @@ def backend_note(config: Config) -> str:
     made = [f"{name}: {_maker(config, name, who)}" for name, who in identity.items()]
     similarity = config.similarity
     checked = similarity.model if similarity.backend == "sentence-transformers" else similarity.backend
-    note = "; ".join([*made, f"similarity: {checked}"]) + "."
+    note = "; ".join([*made, f"similarity: {public_name(checked)}"]) + "."
     embedded = any(who["backend"] == "rules" for who in identity.values())
     return f"{note}\n\n{_RULES_NOTE}" if embedded else note
 
@@ -241,8 +243,8 @@ def _maker(config: Config, role: str, who: Mapping[str, Any]) -> str:
     if who["backend"] == "scripted":
         return "a script (a rehearsal: its texts say nothing about the images)"
     names = [config.models[name] for name in getattr(config, role).fallback]
-    others = [f" or {model.model}" for model in names if isinstance(model, PaidModel)]
-    return "".join([who.get("model", "the embedded rules"), *others])
+    others = [f" or {public_name(model.model)}" for model in names if isinstance(model, PaidModel)]
+    return "".join([public_name(who["model"]) if "model" in who else "the embedded rules", *others])
 
 
 def _models_in_use(config: Config) -> dict[str, PaidModel]:

@@ -21,13 +21,15 @@ class Grant:
     Attributes:
         in_flight: calls.
         requests_per_s, tokens_per_s: ``None``: no limit.
-        proven: whether any worker was answered yet; until then one call goes alone.
+        proven: whether any worker was answered yet, or waited long; until then one call goes alone.
+        answered: whether any worker was answered yet.
     """
 
     in_flight: int
     requests_per_s: float | None = None
     tokens_per_s: float | None = None
     proven: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Demand:
         in_flight: calls now.
         wanted: calls that it would have in flight if it might.
         requests_per_s, tokens_per_s: what it would use of an endless rate.
-        proven: whether it was answered.
+        proven: whether it was answered, or has waited long.
+        answered: whether it was answered.
     """
 
     in_flight: int = 0
@@ -46,6 +49,7 @@ class Demand:
     requests_per_s: float = 0.0
     tokens_per_s: float = 0.0
     proven: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

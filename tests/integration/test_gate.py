@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 from dfj_bootstrap.config import OpenAIModel, Prices
 from dfj_bootstrap.endpoints.call import Call, Finish, Place, Reply
 from dfj_bootstrap.endpoints.gate import ALONE_S, Gate, whole_of
-from dfj_bootstrap.endpoints.patience import Broken, Throttled
+from dfj_bootstrap.endpoints.patience import PATIENCE_S, Broken, Throttled
 from dfj_bootstrap.endpoints.purse import Purse
 from dfj_bootstrap.endpoints.rate_headers import duration, pause_asked
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
 from dfj_bootstrap.policy.allowance import Grant
-from dfj_bootstrap.policy.breaker import MANY, NEVER_UP_S, Breaker, answered, broke
+from dfj_bootstrap.policy.breaker import (
+    FIRST_FAILURES,
+    MANY,
+    NEVER_UP_S,
+    OUTAGE_S,
+    Breaker,
+    answered,
+    broke,
+)
 from tests.support.timers import ManualTimers, settled
 
 ANSWER = Reply("ok", Finish.STOP, "tiny", input_tokens=60, output_tokens=40, cost_usd=0.001)
@@ -256,16 +264,18 @@ async def test_an_outage_that_does_not_end_fails_who_waits_and_who_comes() -> No
     caller = Caller(max_in_flight=MANY)
     caller.open()
     names = [str(n) for n in range(MANY)]
+    await caller.send("first")
+    await caller.end("first")
     await caller.send(*names)
     await caller.end(*names, error=Broken("no connection"))
     await caller.send("waits", role="paraphraser")
     await caller.send("probe 1")
-    await caller.timers.advance(NEVER_UP_S / 2)
+    await caller.timers.advance(OUTAGE_S / 2)
     await caller.end("probe 1", error=Broken("no connection"))
     await caller.send("probe 2")
-    await caller.timers.advance(NEVER_UP_S / 2 + 1)
+    await caller.timers.advance(OUTAGE_S / 2 + 1)
     await caller.end("probe 2", error=Broken("no connection"))
-    with pytest.raises(CallFailed, match=r"models\.fast: no call was answered for 1 minutes"):
+    with pytest.raises(CallFailed, match=r"models\.fast: no call was answered for 10 minutes: no connection"):
         await caller.tasks["waits"]
     await caller.send("comes")
     with pytest.raises(CallFailed):
@@ -275,6 +285,102 @@ async def test_an_outage_that_does_not_end_fails_who_waits_and_who_comes() -> No
     await caller.end("probe 3")
     await caller.send("goes")
     assert caller.sent[-1] == "goes"
+    await caller.close()
+
+
+async def test_a_server_that_never_answered_ends_the_run_with_the_last_cause() -> None:
+    caller = Caller(max_in_flight=4)
+    caller.open(proven=False)
+    names = [str(n) for n in range(FIRST_FAILURES)]
+    await caller.send(*names, "waits")
+    for name in names[:-1]:
+        await caller.end(name, error=Broken("no connection"))
+        await caller.timers.advance(NEVER_UP_S / (FIRST_FAILURES - 1) + 0.1)
+    assert caller.sent == names  # one at a time
+    await caller.end(names[-1], error=Broken("a web page"))
+    for name in (names[-1], "waits"):
+        with pytest.raises(
+            EndpointRejected, match=r"models\.fast: none of 5 attempts was answered: a web page"
+        ):
+            await caller.tasks[name]
+    await caller.send("comes")
+    with pytest.raises(EndpointRejected):
+        await caller.tasks["comes"]
+    assert "waits" not in caller.sent
+    await caller.close()
+
+
+@pytest.mark.parametrize("known", ["answered here", "answered elsewhere", "few", "soon"])
+async def test_a_server_that_answered_anyone_or_failed_seldom_is_not_given_up(known: str) -> None:
+    caller = Caller(max_in_flight=4)
+    caller.gate.grant(replace(whole_of(caller.model), answered=known == "answered elsewhere"))
+    if known == "answered here":
+        await caller.send("first")
+        await caller.end("first")
+    failures = FIRST_FAILURES - 1 if known == "few" else MANY - 1
+    for name in map(str, range(failures)):
+        await caller.send(name)
+        await caller.timers.advance(0.5 if known == "soon" else 40)
+        await caller.end(name, error=Broken("no connection"))
+        with pytest.raises(Broken):
+            await caller.tasks[name]
+    await caller.close()
+
+
+async def test_a_429_is_no_answer_and_no_failure_of_the_server() -> None:
+    caller = Caller(max_in_flight=4)
+    caller.open(proven=False)
+    for name in map(str, range(2 * FIRST_FAILURES)):
+        await caller.send(name)
+        await caller.timers.advance(40)
+        await caller.end(name, error=Throttled("429"))
+    assert not caller.gate.demand().answered
+    await caller.send("last")
+    await caller.timers.advance(40)
+    await caller.end("last")
+    assert caller.gate.demand().answered
+    await caller.close()
+
+
+@pytest.mark.parametrize("asked", [None, 0.0, 0.01, 1.0])
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_server_that_says_429_for_ever_is_asked_seldom_and_told_of_once_a_minute(
+    asked: float | None, proven: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = Caller(max_in_flight=16)
+    caller.open(proven=proven)
+    minutes, ended = 5, 0
+    for second in range(minutes * 600):
+        await caller.send(*(f"{second}-{n}" for n in range(2)) if second < 100 else ())
+        for name in caller.sent[ended:]:
+            await caller.end(name, error=Throttled("429", asked))
+        ended = len(caller.sent)
+        await caller.timers.advance(0.1)
+    assert ended <= 16 + 10 + 3 * minutes
+    told = [record for record in caplog.records if "429" in record.getMessage()]
+    assert 2 <= len(told) <= minutes + 1
+    await caller.close()
+
+
+async def test_an_answer_ends_the_pause_that_no_server_asked_for() -> None:
+    caller = Caller(max_in_flight=4)
+    caller.open()
+    await caller.send("a", "b", "c", "d")
+    await caller.end("a", "b", "c", error=Throttled("429"))
+    await caller.send("e")
+    assert "e" not in caller.sent
+    await caller.end("d")
+    await caller.timers.advance(0.01)
+    assert "e" in caller.sent
+    await caller.close()
+
+
+async def test_a_wait_is_told_as_it_will_be_obeyed(caplog: pytest.LogCaptureFixture) -> None:
+    caller = Caller(max_in_flight=4)
+    caller.open()
+    await caller.send("a", "b", "c")
+    await caller.end("a", "b", "c", error=Throttled("429", 86_400.0))
+    assert f"nothing is sent for {PATIENCE_S:.1f} s" in caplog.text
     await caller.close()
 
 

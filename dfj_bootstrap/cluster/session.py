@@ -1,0 +1,179 @@
+"""The Ray that a run works with: one of its own, or the cluster that it joins; and how its loss is noticed.
+
+Invariants:
+
+- A Ray that was started here listens on loopback alone and asks for a token that is drawn at each start and
+  handed on by environment only, whatever the person's own environment says; a cluster is joined as that says.
+- Nothing of Ray's is printed: its words go to the log, for ``--debug`` and the like.
+- A question to Ray's head never holds up the loop: it is asked in a thread that may hang for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import ray
+from ray._private import ray_constants
+from ray._private import worker as ray_driver
+from ray._raylet import AuthenticationTokenLoader, Config
+
+from dfj_bootstrap.cluster.trouble import RayLost
+
+_LOG = logging.getLogger(__name__)
+
+_ANSWER_S = 15.0
+"""Seconds that Ray's head gets to say which nodes are alive."""
+
+_LOOK_S = 60.0
+_LOOKS = 11
+"""A worker that doesn't start: how often to look for live nodes. In all a little more than the ten minutes that
+Ray itself gives a ``runtime_env`` to be set up."""
+
+_PATIENCE_S = str(24 * 3600)
+
+T = TypeVar("T")
+
+
+class Session:
+    """A Ray that works, as far as is known."""
+
+    def __init__(self, processes: Mapping[str, int] | None = None) -> None:
+        """``processes``: those that a Ray of our own can't do without, by name; none of a cluster's."""
+        self._processes = processes or {}
+        self.own = processes is not None
+        self._lost = False
+
+    async def watch(self) -> None:
+        """Wait until a process ends that our own Ray can't do without; returns at once on a cluster.
+
+        Raises:
+            RayLost: one has ended.
+        """
+        waiting = {
+            asyncio.create_task(in_thread(_await_end, pid)): name for name, pid in self._processes.items()
+        }
+        if waiting:
+            ended, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()
+            raise self._loss(f"its {waiting[ended.pop()]} has ended")
+
+    async def check(self) -> None:
+        """Ask Ray's head whether there is any node.
+
+        Raises:
+            RayLost: there is none, or no answer.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                nodes = await in_thread(ray.nodes)
+        except TimeoutError:
+            raise self._loss(f"its head did not answer within {_ANSWER_S:g} s") from None
+        if not any(node["Alive"] for node in nodes):
+            raise self._loss("none of its nodes is alive")
+
+    async def patiently(self, task: asyncio.Future[T]) -> T:
+        """The result of something that needs a node; looks now and then whether there is one.
+
+        Raises:
+            RayLost: there is none, or none that got it done.
+        """
+        try:
+            for _ in range(_LOOKS):
+                done, _ = await asyncio.wait([task], timeout=_LOOK_S)
+                if done:
+                    return task.result()
+                await self.check()
+        finally:
+            task.cancel()
+        raise self._loss(f"none of its nodes could start a worker within {_LOOKS * _LOOK_S / 60:g} minutes")
+
+    def close(self) -> None:
+        """Leave Ray, and end it if it is our own; one that was lost is first killed, as it may hang."""
+        if self._lost:
+            for pid in self._processes.values():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)  # our child, not reaped yet: the id can't be another's
+        ray.shutdown()
+
+    def _loss(self, why: str) -> RayLost:
+        self._lost = True
+        return RayLost(why)
+
+
+def own_session() -> Session:
+    """The session of the Ray that this process has just started."""
+    processes = ray_driver._global_node.all_processes
+    needed = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
+    return Session({name: processes[name][0].process.pid for name in needed})
+
+
+@contextmanager
+def surroundings(*, own: bool) -> Iterator[None]:
+    """What holds while Ray is started or joined, and used: its environment, and where its words go.
+
+    Ray reads some of this when it is imported, and hands on the environment to what it starts: both are set.
+    """
+    with patch.dict(os.environ, _environment(own)), patch.object(ray_driver, "print_to_stdstream", _log):
+        enabled = not own and ray_constants.ENABLE_RAY_CLUSTER
+        with patch.object(ray_constants, "ENABLE_RAY_CLUSTER", enabled):
+            _read_environment()
+            yield
+    _read_environment()
+
+
+def _environment(own: bool) -> dict[str, str]:
+    """Variables for Ray.
+
+    Its own library would end this process a minute after the head is gone; that it is gone is found out here,
+    and told in a sentence.
+    """
+    ours = {"RAY_gcs_rpc_server_reconnect_timeout_s": _PATIENCE_S}
+    if own:
+        ours["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all of it on loopback, on Linux too
+        ours["RAY_AUTH_MODE"] = "token"
+        ours["RAY_ENABLE_K8S_TOKEN_AUTH"] = "0"
+        ours["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    return ours
+
+
+def _read_environment() -> None:
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    """Ray prints its errors, a dead raylet's state dump among them, whatever ``log_to_driver`` says."""
+    _LOG.debug("Ray: %s", "\n".join(data.get("lines", ())))
+
+
+def _await_end(pid: int) -> None:
+    """Wait for a child to end, but leave it to Ray to take note of it."""
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """The result of a call that may never return; its thread doesn't hold up the end of the process."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def work() -> None:
+        try:
+            settle = (answer.set_result, call(*arguments))
+        except Exception as error:
+            settle = (answer.set_exception, error)
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits
+            loop.call_soon_threadsafe(lambda: None if answer.done() else settle[0](settle[1]))
+
+    threading.Thread(target=work, name="asks Ray", daemon=True).start()
+    return await answer

@@ -17,9 +17,9 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 import ray
 from ray._private import ray_constants
@@ -123,12 +123,37 @@ def surroundings(*, own: bool) -> Iterator[None]:
 
     Ray reads some of this when it is imported, and hands on the environment to what it starts: both are set.
     """
-    with patch.dict(os.environ, _environment(own)), patch.object(ray_driver, "print_to_stdstream", _log):
-        enabled = not own and ray_constants.ENABLE_RAY_CLUSTER
-        with patch.object(ray_constants, "ENABLE_RAY_CLUSTER", enabled):
-            _read_environment()
-            yield
-    _read_environment()
+    with ExitStack() as changes:
+        changes.callback(_read_environment)
+        changes.enter_context(_variables(_environment(own)))
+        changes.enter_context(_replaced(ray_driver, "print_to_stdstream", _log))
+        if own:
+            changes.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
+        _read_environment()
+        yield
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 def _environment(own: bool) -> dict[str, str]:

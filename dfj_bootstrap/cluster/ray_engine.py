@@ -190,7 +190,7 @@ def _first(group: BaseExceptionGroup[WorkerDied]) -> WorkerDied:
 
 
 def _pause_s(falls: int) -> float:
-    """Seconds to wait after so many workers in a row that were of no use: twice as long each time, jittered."""
+    """Seconds to wait after so many workers in a row that got nothing done: growing, jittered."""
     return min(2.0 ** (falls - 1), _LONGEST_PAUSE_S) * random.uniform(0.5, 1) if falls else 0.0
 
 

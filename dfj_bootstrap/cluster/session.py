@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_driver
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from dfj_bootstrap.cluster.trouble import RayLost
 
@@ -35,8 +35,8 @@ _ANSWER_S = 15.0
 
 _LOOK_S = 60.0
 _LOOKS = 11
-"""A worker that doesn't start: how often to look for live nodes. In all a little more than the ten minutes that
-Ray itself gives a ``runtime_env`` to be set up."""
+"""A worker that doesn't start: how often to look for live nodes. In all a little more than the ten minutes
+that Ray itself gives a ``runtime_env`` to be set up."""
 
 _PATIENCE_S = str(24 * 3600)
 
@@ -58,13 +58,10 @@ class Session:
         Raises:
             RayLost: one has ended.
         """
-        waiting = {
-            asyncio.create_task(in_thread(_await_end, pid)): name for name, pid in self._processes.items()
-        }
+        names = self._processes.items()
+        waiting = {asyncio.create_task(in_thread(_await_end, pid)): name for name, pid in names}
         if waiting:
-            ended, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for other in others:
-                other.cancel()
+            ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             raise self._loss(f"its {waiting[ended.pop()]} has ended")
 
     async def check(self) -> None:
@@ -189,16 +186,14 @@ def _await_end(pid: int) -> None:
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
     """The result of a call that may never return; its thread doesn't hold up the end of the process."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()  # whoever waits may stop waiting; the call can't be cancelled
 
     def work() -> None:
         try:
-            settle = (answer.set_result, call(*arguments))
+            answer.set_result(call(*arguments))
         except Exception as error:
-            settle = (answer.set_exception, error)
-        with suppress(RuntimeError):  # the loop has been closed: nobody waits
-            loop.call_soon_threadsafe(lambda: None if answer.done() else settle[0](settle[1]))
+            answer.set_exception(error)
 
     threading.Thread(target=work, name="asks Ray", daemon=True).start()
-    return await answer
+    return await asyncio.wrap_future(answer)

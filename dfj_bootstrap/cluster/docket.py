@@ -80,7 +80,7 @@ class Docket:
     def take(self, worker: int) -> int | None:
         """A partition for a worker to open; ``None`` where none may be opened there now."""
         opened = self._open.setdefault(worker, set())
-        if any(self._past[partition].deaths >= _SUSPECTED for partition in opened):
+        if any(self._is_suspected(partition) for partition in opened):
             return None
         if self._waiting:
             partition = self._waiting.popleft()
@@ -108,11 +108,9 @@ class Docket:
     def given_up(self, worker: int) -> list[int]:
         """A worker ends in good order: what it had open waits again."""
         taken = sorted(self._open.pop(worker, ()))
-        for partition in reversed(taken):
-            if self._past[partition].deaths >= _SUSPECTED:
-                self._suspects.append(partition)
-            else:
-                self._waiting.appendleft(partition)
+        suspects = [partition for partition in taken if self._is_suspected(partition)]
+        self._suspects.extend(suspects)
+        self._waiting.extendleft(reversed([partition for partition in taken if partition not in suspects]))
         return taken
 
     def died(self, worker: int) -> list[int]:
@@ -133,3 +131,6 @@ class Docket:
                 f"partition {guilty[0]}: {_MOST_DEATHS} workers in a row died over it, the last one with "
                 "nothing else open; look for memory limits in Ray's logs, then run again"
             )
+
+    def _is_suspected(self, partition: int) -> bool:
+        return self._past[partition].deaths >= _SUSPECTED

@@ -37,7 +37,7 @@ from dfj_bootstrap.errors import RunError, unwrapped
 
 _LOG = logging.getLogger(__name__)
 
-_MOST_FALLS = 5
+_MOST_FALLS = 4
 """Workers in a row that may die in one place of the crew before they took any work."""
 
 _MOST_LOSSES = 3
@@ -126,7 +126,8 @@ class _Crew:
             if falls >= _MOST_FALLS and not member.took:
                 self._leave_empty(place, death)
                 return
-            _LOG.warning("worker %d died %s; its partitions go on elsewhere", place, death)
+            then = "its partitions go on elsewhere" if member.took else "another one is started"
+            _LOG.warning("worker %d died %s; %s", place, death, then)
             await self._session.check()
             await asyncio.sleep(_pause_s(falls))
 

@@ -25,6 +25,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_driver
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+from ray.exceptions import RayError
 
 from dfj_bootstrap.cluster.trouble import RayLost
 
@@ -34,9 +35,13 @@ _ANSWER_S = 15.0
 """Seconds that Ray's head gets to say which nodes are alive."""
 
 _LOOK_S = 60.0
+"""Seconds after which to look for live nodes, again and again, where a worker doesn't start."""
+
 _LOOKS = 11
-"""A worker that doesn't start: how often to look for live nodes. In all a little more than the ten minutes
-that Ray itself gives a ``runtime_env`` to be set up."""
+"""How often, on a cluster: a little longer than the ten minutes that Ray gives a ``runtime_env``'s set-up."""
+
+_LOOKS_AT_OWN = 2
+"""How often, on a Ray of our own, which has nothing to set up."""
 
 _PATIENCE_S = str(24 * 3600)
 
@@ -73,8 +78,8 @@ class Session:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 nodes = await in_thread(ray.nodes)
-        except TimeoutError:
-            raise self._loss(f"its head did not answer within {_ANSWER_S:g} s") from None
+        except (TimeoutError, RayError) as error:
+            raise self._loss(f"its head does not answer ({type(error).__name__})") from None
         if not any(node["Alive"] for node in nodes):
             raise self._loss("none of its nodes is alive")
 
@@ -84,15 +89,16 @@ class Session:
         Raises:
             RayLost: there is none, or none that got it done.
         """
+        looks = _LOOKS_AT_OWN if self.own else _LOOKS
         try:
-            for _ in range(_LOOKS):
+            for _ in range(looks):
                 done, _ = await asyncio.wait([task], timeout=_LOOK_S)
                 if done:
                     return task.result()
                 await self.check()
         finally:
             task.cancel()
-        raise self._loss(f"none of its nodes could start a worker within {_LOOKS * _LOOK_S / 60:g} minutes")
+        raise self._loss(f"none of its nodes could start a worker within {looks * _LOOK_S:g} s")
 
     def close(self) -> None:
         """Leave Ray, and end it if it is our own; one that was lost is first killed, as it may hang."""

@@ -1,4 +1,4 @@
-"""Which partition is to blame for a death, and that nothing is lost, repeated for ever or ended for nothing."""
+"""Which partition is to blame for a death: nothing is lost, repeated for ever or ended for nothing."""
 
 from __future__ import annotations
 

@@ -14,20 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
-
-import ray
 
 from dfj_bootstrap.cluster.docket import Docket
 from dfj_bootstrap.cluster.member import Member
 from dfj_bootstrap.cluster.replicas import running_replicas
-from dfj_bootstrap.cluster.session import Session, own_session, surroundings
-from dfj_bootstrap.cluster.trouble import RayLost, WorkerDied, reason_of
+from dfj_bootstrap.cluster.session import Session, open_session
+from dfj_bootstrap.cluster.trouble import RayLost, WorkerDied
 from dfj_bootstrap.endpoints.vllm import Replicas
 from dfj_bootstrap.engine.allowances import Coordinator
 from dfj_bootstrap.engine.tally import Tally
@@ -45,9 +40,6 @@ _MOST_LOSSES = 3
 
 _LONGEST_PAUSE_S = 30.0
 
-_OBJECT_STORE_BYTES = 80 * 2**20
-"""Of a Ray started here: nothing large goes through it, and its default is a third of the memory."""
-
 Report: TypeAlias = Callable[[int, Tally | None], None]
 """Is told of each partition's books, as deltas; ``None`` takes back all it was told."""
 
@@ -64,7 +56,7 @@ async def run_ray(job: Job, partitions: Sequence[int], report: Report) -> None:
     while docket.left:
         gains = docket.gains
         try:
-            with _ray(job.config.engine.address) as session:
+            async with open_session(job.config.engine.address) as session:
                 await _in_session(job, crew, session)
         except* RayLost as group:
             losses = losses + 1 if docket.gains == gains else 1
@@ -193,37 +185,3 @@ def _first(group: BaseExceptionGroup[WorkerDied]) -> WorkerDied:
 def _pause_s(falls: int) -> float:
     """Seconds to wait after so many workers in a row that got nothing done: growing, jittered."""
     return min(2.0 ** (falls - 1), _LONGEST_PAUSE_S) * random.uniform(0.5, 1) if falls else 0.0
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[Session]:
-    """Join the cluster that is asked for or that this job runs in, else start one for this run alone.
-
-    Raises:
-        RunError: that can't be done.
-    """
-    if ray.is_initialized():
-        yield Session()
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    inside = "RAY_ADDRESS" in os.environ or "RAY_JOB_ID" in os.environ
-    where = address or ("auto" if inside else "local")
-    if "://" in where:
-        raise RunError(
-            f"engine.address: {where} is Ray Client's; give HOST:PORT of the cluster's head, or auto"
-        )
-    own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if where == "local" else {}
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    with surroundings(own=bool(own)):
-        try:
-            ray.init(address=where, logging_level=logging.ERROR, log_to_driver=False, **own)
-        except Exception as error:  # of many kinds, in plain words
-            wanted = "started" if own else f"joined at {where}"
-            raise RunError(f"engine.address: Ray can't be {wanted}: {reason_of(error)}") from error
-        finally:
-            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process with a stack dump
-        session = own_session() if own else Session()
-        try:
-            yield session
-        finally:
-            session.close()

@@ -11,14 +11,16 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import ray
@@ -27,9 +29,18 @@ from ray._private import worker as ray_driver
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
-from dfj_bootstrap.cluster.trouble import RayLost
+from dfj_bootstrap.cluster.trouble import RayLost, reason_of
+from dfj_bootstrap.errors import RunError
 
 _LOG = logging.getLogger(__name__)
+
+_OBJECT_STORE_BYTES = 80 * 2**20
+"""Of a Ray started here: nothing large goes through it, and its default is a third of the memory."""
+
+_START_S = 180.0
+_JOIN_S = 60.0
+_REACH_S = 10.0
+"""Seconds that Ray gets to start, or to be joined, and that its head's port gets to take a connection."""
 
 _ANSWER_S = 15.0
 """Seconds that Ray's head gets to say which nodes are alive."""
@@ -113,11 +124,77 @@ class Session:
         return RayLost(why)
 
 
-def own_session() -> Session:
-    """The session of the Ray that this process has just started."""
-    processes = ray_driver._global_node.all_processes
+@asynccontextmanager
+async def open_session(address: str | None) -> AsyncIterator[Session]:
+    """Join the cluster that is asked for or that this job runs in, else start a Ray for this run alone.
+
+    Raises:
+        RunError: that can't be done.
+    """
+    if ray.is_initialized():
+        yield Session()
+        return
+    inside = "RAY_ADDRESS" in os.environ or "RAY_JOB_ID" in os.environ
+    where = address or ("auto" if inside else "local")
+    if "://" in where:
+        raise RunError(f"engine.address: {where} is Ray Client's; give the head's HOST:PORT, or auto")
+    own = where == "local"
+    closed = threading.Event()
+    with surroundings(own=own):
+        await _initialise(where, closed)
+        session = Session(_processes()) if own else Session()
+        try:
+            yield session
+        finally:
+            session.close()
+            closed.set()
+
+
+async def _initialise(where: str, closed: threading.Event) -> None:
+    """Start or join Ray, in a thread that lives as long as the session.
+
+    The call may hang for ever, and the kernel ends what it starts together with the thread that started it.
+    """
+    options = (
+        {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if where == "local" else {}
+    )
+    init = partial(ray.init, address=where, logging_level=logging.ERROR, log_to_driver=False, **options)
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    limit_s = _START_S if options else _JOIN_S
+    try:
+        await _reach(where)
+        async with asyncio.timeout(limit_s):
+            await in_thread(init, until=closed)
+    except TimeoutError:
+        raise RunError(_not_started(where, f"it did not answer within {limit_s:g} s")) from None
+    except Exception as error:  # of many kinds, in plain words
+        raise RunError(_not_started(where, reason_of(error))) from error
+    finally:
+        if not ray.is_initialized():
+            atexit.unregister(
+                ray.shutdown
+            )  # it would wait for a start that hangs; what was started ends with us
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process with a stack dump
+
+
+async def _reach(where: str) -> None:
+    """Find out early whether anybody is there: Ray would try for ten minutes, and say so on the terminal."""
+    host, _, port = where.rpartition(":")
+    if port.isdigit():
+        async with asyncio.timeout(_REACH_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.close()
+
+
+def _not_started(where: str, why: str) -> str:
+    return f"engine.address: Ray can't be {'started' if where == 'local' else f'joined at {where}'}: {why}"
+
+
+def _processes() -> dict[str, int]:
+    """The processes that the Ray that was just started can't do without."""
+    running = ray_driver._global_node.all_processes
     needed = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
-    return Session({name: processes[name][0].process.pid for name in needed})
+    return {name: running[name][0].process.pid for name in needed}
 
 
 @contextmanager
@@ -166,6 +243,7 @@ def _environment(own: bool) -> dict[str, str]:
     and told in a sentence.
     """
     ours = {"RAY_gcs_rpc_server_reconnect_timeout_s": _PATIENCE_S}
+    ours["RAY_USAGE_STATS_ENABLED"] = os.environ.get("RAY_USAGE_STATS_ENABLED", "0")
     if own:
         ours["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all of it on loopback, on Linux too
         ours["RAY_AUTH_MODE"] = "token"
@@ -190,8 +268,12 @@ def _await_end(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
-async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """The result of a call that may never return; its thread doesn't hold up the end of the process."""
+async def in_thread(call: Callable[..., T], *arguments: Any, until: threading.Event | None = None) -> T:
+    """The result of a call that may never return; its thread doesn't hold up the end of the process.
+
+    Args:
+        until: the thread lives on until this is set.
+    """
     answer: Future[T] = Future()
     answer.set_running_or_notify_cancel()  # whoever waits may stop waiting; the call can't be cancelled
 
@@ -200,6 +282,8 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
             answer.set_result(call(*arguments))
         except Exception as error:
             answer.set_exception(error)
+        if until:
+            until.wait()
 
     threading.Thread(target=work, name="asks Ray", daemon=True).start()
     return await asyncio.wrap_future(answer)

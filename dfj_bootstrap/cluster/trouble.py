@@ -55,7 +55,7 @@ SENTENCES: dict[type[RayError], str] = {
 _SURE = (of_ray.ActorDiedError, of_ray.NodeDiedError, of_ray.WorkerCrashedError, of_ray.OutOfMemoryError)
 _MOST_LETTERS = 300
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_GUESSES = re.compile(r"There are some potential root causes.*", re.DOTALL)
+_GUESSES = re.compile(r"(There are some potential root|Some common) causes.*", re.DOTALL)
 _NODE = re.compile(r"\bip[:=]\s*([^\s,)]+)")
 _ABOUT_ACTOR = re.compile(r"^\t(class_name|actor_id|pid|name|namespace|ip): .*\n?", re.MULTILINE)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_delay, wait_fixed
 
 from dfj_bootstrap.cluster.actor import Place, RayWorker
@@ -28,8 +29,7 @@ _SILENT_S = 40.0
 _END_S = 30.0
 """Seconds to wait for the end of a worker that had to be killed."""
 
-_OPTIONS = {"num_cpus": 0, "max_concurrency": 1000, "scheduling_strategy": "SPREAD"}
-"""Without CPUs to ask for, Ray would put all workers on one node."""
+_OPTIONS = {"num_cpus": 0, "max_concurrency": 1000}
 
 
 class Member:
@@ -43,15 +43,17 @@ class Member:
         self.took = False
         self.gained = False
 
-    async def start(self, job: Job, workers: int, replicas: Mapping[str, Replicas]) -> None:
-        """Start the worker on a node that Ray chooses.
+    async def start(self, node: str, job: Job, workers: int, replicas: Mapping[str, Replicas]) -> None:
+        """Start the worker on a node, or on another one if that is gone meanwhile.
 
         Raises:
             WorkerDied: it died before it was ready.
             RayLost: there is no node for it.
             RunError: it can't work there, nor elsewhere.
         """
-        create = partial(ray.remote(**_OPTIONS)(RayWorker).remote, job, workers, replicas)
+        there = NodeAffinitySchedulingStrategy(node, soft=True)
+        actor_class = ray.remote(scheduling_strategy=there, **_OPTIONS)(RayWorker)
+        create = partial(actor_class.remote, job, workers, replicas)
         self._actor = await self._session.patiently(asyncio.create_task(in_thread(create)))
         place: Place = await self._session.patiently(asyncio.create_task(told(self._actor.start.remote())))
         self._host = place.host

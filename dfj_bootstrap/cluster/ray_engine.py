@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -102,6 +103,7 @@ class _Crew:
         self._session = session
         self._replicas = replicas
         self._filled = self._workers
+        self._taken = Counter[str]()
         async with asyncio.TaskGroup() as group:
             for place in range(self._workers):
                 group.create_task(self._tend(place))
@@ -120,19 +122,25 @@ class _Crew:
                 return
             then = "its partitions go on elsewhere" if member.took else "another one is started"
             _LOG.warning("worker %d died %s; %s", place, death, then)
-            await self._session.check()
             await asyncio.sleep(_pause_s(falls))
 
     async def _employ(self, place: int, member: Member) -> WorkerDied | None:
-        """Let a worker work in a place until nothing is left, or until it dies."""
+        """Let a worker work in a place until nothing is left, or until it dies.
+
+        It is started on the node with the fewest of them: Ray would put those that ask for no CPU anywhere. A
+        node where one died before it took any work counts as taken by it, so that others are tried first.
+        """
         death = None
+        node = min(await self._session.nodes(), key=self._taken.__getitem__)
+        self._taken[node] += 1
         try:
-            await member.start(self._job, self._workers, self._replicas)
+            await member.start(node, self._job, self._workers, self._replicas)
             await self._coordinator.supply(place, member.exchange, self._pull_all(place, member))
         except* WorkerDied as group:
             death = member.placed(_first(group))
         finally:
             await member.dismiss(death)
+            self._taken[node] -= member.took
             self._take_back(place, dead=death is not None)
         return death
 

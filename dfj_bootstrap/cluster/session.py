@@ -80,8 +80,8 @@ class Session:
             ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             raise self._loss(f"its {waiting[ended.pop()]} has ended")
 
-    async def check(self) -> None:
-        """Ask Ray's head whether there is any node.
+    async def nodes(self) -> list[str]:
+        """The ids of the nodes that are alive, of which there is one at least, as Ray's head says.
 
         Raises:
             RayLost: there is none, or no answer.
@@ -91,8 +91,10 @@ class Session:
                 nodes = await in_thread(ray.nodes)
         except (TimeoutError, RayError) as error:
             raise self._loss(f"its head does not answer ({type(error).__name__})") from None
-        if not any(node["Alive"] for node in nodes):
+        alive = [node["NodeID"] for node in nodes if node["Alive"]]
+        if not alive:
             raise self._loss("none of its nodes is alive")
+        return alive
 
     async def patiently(self, task: asyncio.Future[T]) -> T:
         """The result of something that needs a node; looks now and then whether there is one.
@@ -106,7 +108,7 @@ class Session:
                 done, _ = await asyncio.wait([task], timeout=_LOOK_S)
                 if done:
                     return task.result()
-                await self.check()
+                await self.nodes()
         finally:
             task.cancel()
         raise self._loss(f"none of its nodes could start a worker within {looks * _LOOK_S:g} s")
@@ -166,14 +168,12 @@ async def _initialise(where: str, closed: threading.Event) -> None:
         async with asyncio.timeout(limit_s):
             await in_thread(init, until=closed)
     except TimeoutError:
-        raise RunError(_not_started(where, f"it did not answer within {limit_s:g} s")) from None
+        raise RunError(_not_started(where, "it did not answer in time")) from None
     except Exception as error:  # of many kinds, in plain words
         raise RunError(_not_started(where, reason_of(error))) from error
     finally:
         if not ray.is_initialized():
-            atexit.unregister(
-                ray.shutdown
-            )  # it would wait for a start that hangs; what was started ends with us
+            atexit.unregister(ray.shutdown)  # it would wait for a start that hangs; its processes end with us
         signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process with a stack dump
 
 

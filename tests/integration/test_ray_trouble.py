@@ -77,10 +77,10 @@ def _kill(processes: list[int], how: signal.Signals = signal.SIGKILL) -> None:
 
 def test_our_own_ray_listens_on_loopback_and_asks_for_its_token(folder: Path) -> None:
     log = folder / "log"
-    with server_process(Behaviour(latency_s=0.2), log) as base_url:
+    with server_process(Behaviour(latency_s=2), log) as base_url:
         config = write_config(folder, **model_config(base_url, max_in_flight=IN_FLIGHT))
         process = start_dfj("generate", config, *RAY)
-        when_lines(log, 20, process)
+        when_lines(log, 3, process)
         ours = processes_of(process.pid)
         heads = listening(processes_of(process.pid, "gcs/gcs_server"))
         found = listening(ours)

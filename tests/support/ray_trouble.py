@@ -83,17 +83,19 @@ def listening(processes: list[int]) -> list[tuple[int, str, int]]:
 
 @contextmanager
 def ray_node(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A node of a cluster in a session of its own, ended by its id; ``ray start --block``."""
+    """A node of a cluster in a session of its own, once it is up; ended by its id."""
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as short:
         command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1"]
         command += ["--object-store-memory=100000000", *arguments]
         if "--head" in arguments:
             command.append(f"--temp-dir={short}")
         with subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True,
+            command, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
         ) as node:  # fmt: skip
             try:
+                assert node.stdout
+                assert any("Ray runtime started" in line for line in node.stdout)
                 yield node
             finally:
                 node.terminate()

@@ -246,6 +246,9 @@ def _environment(own: bool) -> dict[str, str]:
     ours["RAY_USAGE_STATS_ENABLED"] = os.environ.get("RAY_USAGE_STATS_ENABLED", "0")
     if own:
         ours["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # all of it on loopback, on Linux too
+        ours["RAY_prestart_worker_first_driver"] = (
+            "0"  # else a start waits, for ever, for workers to be ready
+        )
         ours["RAY_AUTH_MODE"] = "token"
         ours["RAY_ENABLE_K8S_TOKEN_AUTH"] = "0"
         ours["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ray import exceptions as of_ray
@@ -21,7 +22,7 @@ def _below(kind: type[RayError]) -> Iterator[type[RayError]]:
             yield from _below(child)
 
 
-@pytest.mark.parametrize("kind", sorted(set(_below(RayError)), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(set(_below(RayError)), key=str))
 def test_every_error_of_rays_has_a_meaning(kind: type[RayError]) -> None:
     ends, says = issubclass(kind, ENDS), issubclass(kind, tuple(SENTENCES))
     assert ends + says + issubclass(kind, RayTaskError) == 1, kind
@@ -35,7 +36,8 @@ def _made(kind: type[RayError]) -> RayError:
     """An error without the ceremony of its making, whose text is whatever Ray makes of it."""
     if issubclass(kind, RayTaskError):
         return _of_task(ZeroDivisionError("1 / 0"))
-    error: RayError = kind.__new__(kind)
+    bare: Any = kind
+    error: RayError = bare.__new__(bare)
     error.__dict__.update(
         message="it says\nso", error_msg="it says\nso", error_message="so", client_exc="so", traceback_str="",
         task_id=None, object_ref_hex="ab", call_site="", owner_address=None, reason=None, reason_message="so",

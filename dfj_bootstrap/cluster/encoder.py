@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
+import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dfj_bootstrap.cluster.trouble import WorkerDied, told
 from dfj_bootstrap.config import Config
+from dfj_bootstrap.errors import RunError
 from dfj_bootstrap.similarity.sentence import Encoder
 
-_TRIES = 3
+_TRIES = 4
 """The actor dies with the worker that happened to start it; another one then starts it again."""
 
 
@@ -24,14 +29,28 @@ def shared_encoder(config: Config, run_id: str) -> Callable[[list[str]], Awaitab
     return _SharedEncoder(config.similarity.model, run_id).encode
 
 
-class NodeEncoder(Encoder):
-    """The encoder as an actor. It asks for no CPU of Ray's, so Ray would give it one thread: it takes all."""
+class NodeEncoder:
+    """The encoder as an actor. It asks for no CPU of Ray's, so Ray would give it one thread: it takes all.
+
+    An error at its making would end the actor, and reach nobody as itself: it is kept for whoever asks.
+    """
 
     def __init__(self, model: str) -> None:
         import torch
 
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        super().__init__(model)
+        try:
+            self._encode = Encoder(model).encode
+        except Exception as error:
+            self._encode = partial(_refuse, error)
+
+    def encode(self, texts: list[str]) -> list[list[float]]:
+        """See ``Encoder.encode``."""
+        return self._encode(texts)
+
+
+def _refuse(error: Exception, texts: list[str]) -> list[list[float]]:
+    raise error
 
 
 class _SharedEncoder:
@@ -43,15 +62,24 @@ class _SharedEncoder:
         self._actor: Any = self._found_or_started()  # it loads while the first levels are refined
 
     async def encode(self, texts: list[str]) -> Any:
-        for left in reversed(range(_TRIES)):
-            self._actor = self._actor or self._found_or_started()
+        """One vector a text.
+
+        Raises:
+            RunError: the encoder can't work, or dies each time; says why.
+        """
+        for deaths in range(1, _TRIES + 1):
             try:
-                return await self._actor.encode.remote(texts)
-            except RayActorError:
+                self._actor = self._actor or self._found_or_started()
+                return await told(self._actor.encode.remote(texts))
+            except WorkerDied as death:
                 self._actor = None
-                if not left:
-                    raise
-        raise AssertionError
+                last = death
+            if deaths < _TRIES:
+                await asyncio.sleep(2.0 ** (deaths - 1) * random.uniform(0.5, 1))
+        raise RunError(
+            f"similarity.model: {_TRIES} encoders in a row died on node {socket.gethostname()}: {last.why}; "
+            "look for memory limits there, then run again"
+        )
 
     def _found_or_started(self) -> Any:
         node = ray.get_runtime_context().get_node_id()

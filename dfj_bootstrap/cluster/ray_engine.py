@@ -5,216 +5,192 @@ Invariants:
 - A partition is open in one actor at a time, as far as the driver knows; where it is wrong (a worker that
   wakes from the dead), the journal's epochs keep the damage out.
 - Nothing polls: an actor streams the deltas of a partition's books, and the stream's end is the commit.
-- Only a Ray that was started here is shut down here.
+- Only a Ray that was started here is shut down here, and only such a one is started again when it is lost.
+- Nothing is repeated for ever: deaths, starts that fail and losses of Ray are bounded where nothing is done
+  in between, and waited after; as long as the work gets on, there is no bound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
-import ray
-from ray.exceptions import RayActorError, RayTaskError
-
-from dfj_bootstrap.cluster.encoder import shared_encoder
+from dfj_bootstrap.cluster.docket import Docket
+from dfj_bootstrap.cluster.member import Member
 from dfj_bootstrap.cluster.replicas import running_replicas
-from dfj_bootstrap.cluster.signals import own_signals
+from dfj_bootstrap.cluster.session import Session, open_session
+from dfj_bootstrap.cluster.trouble import RayLost, WorkerDied
 from dfj_bootstrap.endpoints.vllm import Replicas
-from dfj_bootstrap.engine.allowances import Coordinator, Grants, Usage
+from dfj_bootstrap.engine.allowances import Coordinator
 from dfj_bootstrap.engine.partition import Job
 from dfj_bootstrap.engine.tally import Tally
-from dfj_bootstrap.engine.wiring import limits_of, open_backends, workers_of
-from dfj_bootstrap.engine.worker import GRACE_S, Worker, partitions_at_once
-from dfj_bootstrap.errors import RunError
+from dfj_bootstrap.engine.wiring import limits_of, workers_of
+from dfj_bootstrap.engine.worker import partitions_at_once
+from dfj_bootstrap.errors import RunError, unwrapped
 
 _LOG = logging.getLogger(__name__)
 
-_MOST_DEATHS = 3
-"""Workers that may die over one partition before it is taken for the cause."""
+_MOST_FALLS = 4
+"""Workers in a row that may die in one place of the crew before they took any work."""
 
-_COALESCE_S = 0.25
-"""Seconds over which an actor gathers deltas before it sends them on."""
+_MOST_LOSSES = 3
+"""Losses of a Ray of our own, in a row, without anything done in between."""
 
-_OBJECT_STORE_BYTES = 80 * 2**20
-"""Of a Ray started here: nothing large goes through it, and its default is a third of the memory."""
+_LONGEST_PAUSE_S = 30.0
 
-
-class RayWorker:
-    """A worker as an actor: a plain class, wrapped where it is created."""
-
-    def __init__(self, job: Job, workers: int, replicas: Mapping[str, Replicas]) -> None:
-        self._job = job
-        self._workers = workers
-        self._replicas = replicas
-        self._open: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> int:
-        """Open endpoints and prove that the run folder is the driver's; returns the process id."""
-        encode = shared_encoder(self._job.config, self._job.run_id)
-        backends = open_backends(self._job.config, self._workers, encode, self._replicas)
-        self._worker = await Worker(self._job, backends).__aenter__()
-        return os.getpid()
-
-    async def exchange(self, grants: Grants) -> Usage:
-        """Take allowances; return, within about a second, what was done with them and what is wanted."""
-        return await self._worker.exchange(grants)
-
-    async def work(self, partition: int) -> AsyncIterator[Tally]:
-        """Work on a partition; yields the deltas of its books."""
-        pending: Tally = Counter()
-        changed = asyncio.Event()
-
-        def report(delta: Tally) -> None:
-            pending.update(delta)
-            changed.set()
-
-        task = asyncio.create_task(self._worker.work(partition, report))
-        self._open.add(task)
-        task.add_done_callback(lambda _: changed.set())
-        try:
-            while not task.done():
-                await changed.wait()
-                changed.clear()
-                if pending:
-                    delta = Counter(pending)
-                    pending.clear()  # before the yield: more comes in while the stream is read
-                    yield delta
-                    await asyncio.wait([task], timeout=_COALESCE_S)
-            await task
-            if pending:
-                yield pending
-        finally:
-            self._open.discard(task)
-
-    async def stop(self) -> None:
-        """Let calls in flight be answered and recorded, then end."""
-        for task in self._open:
-            task.cancel()
-        if self._open:
-            await asyncio.wait(self._open)
-        await self._worker.__aexit__(None, None, None)
+Report: TypeAlias = Callable[[int, Tally | None], None]
+"""Is told of each partition's books, as deltas; ``None`` takes back all it was told."""
 
 
-async def run_ray(job: Job, partitions: Sequence[int], report: Callable[[int, Tally | None], None]) -> None:
+async def run_ray(job: Job, partitions: Sequence[int], report: Report) -> None:
     """Work on all partitions with ``engine.workers`` actors.
-
-    Args:
-        report: is told of each partition's books, as deltas; ``None`` takes back all it was told.
 
     Raises:
         RunError: the run can't go on.
     """
-    with _ray(job.config.engine.address):
+    docket = Docket(partitions)
+    crew = _Crew(job, docket, report)
+    losses = 0
+    while docket.left:
+        gains = docket.gains
+        try:
+            async with open_session(job.config.engine.address) as session:
+                await _in_session(job, crew, session)
+        except* RayLost as group:
+            losses = losses + 1 if docket.gains == gains else 1
+            _check_loss(session, str(unwrapped(group)), losses)
+
+
+async def _in_session(job: Job, crew: _Crew, session: Session) -> None:
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(session.watch())
         async with running_replicas(job) as replicas:
-            await _Crew(job, partitions, report, replicas).run()
+            await crew.run(session, replicas)
+        watching.cancel()
+
+
+def _check_loss(session: Session, why: str, losses: int) -> None:
+    """Whether to start again."""
+    if not session.own:
+        raise RunError(
+            f"the Ray cluster is lost: {why}; what was recorded is kept: run again when the cluster is back"
+        )
+    if losses >= _MOST_LOSSES:
+        raise RunError(
+            f"Ray was lost {losses} times without anything done in between, at last since {why}; look for "
+            "memory limits of this machine, then run again"
+        )
+    _LOG.warning("Ray was lost (%s); it is started again, and the work goes on from the journal", why)
 
 
 class _Crew:
-    """The actors and the partitions that wait for them."""
+    """The places for workers, and the partitions that wait for them; outlives a Ray that is lost."""
 
-    def __init__(
-        self,
-        job: Job,
-        partitions: Sequence[int],
-        report: Callable[[int, Tally | None], None],
-        replicas: Mapping[str, Replicas],
-    ) -> None:
+    def __init__(self, job: Job, docket: Docket, report: Report) -> None:
         self._job = job
-        self._replicas = replicas
+        self._docket = docket
         self._report = report
-        self._waiting = deque(partitions)
-        self._deaths: Counter[int] = Counter()
         self._workers = workers_of(job.config)
-        self._at_once = partitions_at_once(len(partitions), self._workers)
+        self._at_once = partitions_at_once(len(docket), self._workers)
         self._coordinator = Coordinator(limits_of(job.config), job.config.budget_usd, job.spent_usd)
+        self._changed = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, session: Session, replicas: Mapping[str, Replicas]) -> None:
+        """Work until all is committed."""
+        self._session = session
+        self._replicas = replicas
+        self._filled = self._workers
+        self._taken = Counter[str]()
         async with asyncio.TaskGroup() as group:
-            for index in range(self._workers):
-                group.create_task(self._tend(index))
+            for place in range(self._workers):
+                group.create_task(self._tend(place))
 
-    async def _tend(self, index: int) -> None:
-        """Keep one place in the crew filled until nothing waits any more."""
-        actor_class = ray.remote(num_cpus=0, max_concurrency=1000)(RayWorker)
-        while self._waiting:
-            actor = actor_class.remote(self._job, self._workers, self._replicas)
-            try:
-                await _told(actor.start.remote())
-                await self._coordinator.supply(index, partial(_exchange, actor), self._pull_all(actor))
-            except* RayActorError:
-                _LOG.warning("worker %d died; its partitions go on elsewhere", index)
-            finally:
-                await _dismiss(actor)
+    async def _tend(self, place: int) -> None:
+        """Keep one place in the crew filled until nothing is left to do."""
+        falls = 0
+        while self._docket.left:
+            member = Member(self._session)
+            death = await self._employ(place, member)
+            if death is None:
+                return
+            falls = 0 if member.gained else falls + 1
+            if falls >= _MOST_FALLS and not member.took:
+                self._leave_empty(place, death)
+                return
+            then = "its partitions go on elsewhere" if member.took else "another one is started"
+            _LOG.warning("worker %d died %s; %s", place, death, then)
+            await asyncio.sleep(_pause_s(falls))
 
-    async def _pull_all(self, actor: Any) -> None:
+    async def _employ(self, place: int, member: Member) -> WorkerDied | None:
+        """Let a worker work in a place until nothing is left, or until it dies.
+
+        It is started on the node with the fewest of them: Ray would put those that ask for no CPU anywhere. A
+        node where one died before it took any work counts as taken by it, so that others are tried first.
+        """
+        death = None
+        node = min(await self._session.nodes(), key=self._taken.__getitem__)
+        self._taken[node] += 1
+        try:
+            await member.start(node, self._job, self._workers, self._replicas)
+            await self._coordinator.supply(place, member.exchange, self._pull_all(place, member))
+        except* WorkerDied as group:
+            death = member.placed(_first(group))
+        finally:
+            await member.dismiss(death)
+            self._taken[node] -= member.took
+            self._take_back(place, dead=death is not None)
+        return death
+
+    async def _pull_all(self, place: int, member: Member) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._at_once):
-                group.create_task(self._pull(actor))
+                group.create_task(self._pull(place, member))
 
-    async def _pull(self, actor: Any) -> None:
-        while self._waiting:
-            partition = self._waiting.popleft()
-            try:
-                stream = actor.work.options(num_returns="streaming").remote(partition)
-                async for delta in stream:
-                    self._report(partition, await _told(delta))
-            except BaseException:
-                self._report(partition, None)
-                self._give_back(partition)
-                raise
+    async def _pull(self, place: int, member: Member) -> None:
+        while self._docket.left:
+            partition = self._docket.take(place)
+            if partition is None:
+                await self._changed.wait()
+                continue
+            member.took = True
+            async for delta in member.work(partition):
+                self._report(partition, delta)
+                member.gained |= self._docket.told(partition, delta)
+            self._docket.committed(place, partition)
+            self._tell()
 
-    def _give_back(self, partition: int) -> None:
-        self._waiting.appendleft(partition)
-        self._deaths[partition] += 1
-        if self._deaths[partition] >= _MOST_DEATHS:
-            raise RunError(
-                f"partition {partition} was open in {_MOST_DEATHS} workers that died; "
-                "look for memory limits in Ray's logs, then run again"
-            )
+    def _take_back(self, place: int, *, dead: bool) -> None:
+        """What a worker had open waits again."""
+        taken = self._docket.died(place) if dead else self._docket.given_up(place)
+        for partition in taken:
+            self._report(partition, None)
+        self._tell()
+        self._docket.check()
 
+    def _leave_empty(self, place: int, death: WorkerDied) -> None:
+        """Give up a place whose workers all die at once; the others go on without it."""
+        self._filled -= 1
+        sentence = f"{_MOST_FALLS} workers in a row died before they took any work, the last one {death}"
+        if not self._filled:
+            raise RunError(f"{sentence}; mend that node, then run again")
+        _LOG.warning("%s; the run goes on without worker %d", sentence, place)
 
-async def _exchange(actor: Any, grants: Grants) -> Usage:
-    said: Usage = await _told(actor.exchange.remote(grants))
-    return said
-
-
-async def _told(reference: Any) -> Any:
-    """The value behind a reference; an error that the actor raised comes out as itself."""
-    try:
-        return await reference
-    except RayTaskError as error:
-        raise error.cause from None
-
-
-async def _dismiss(actor: Any) -> None:
-    """End an actor; one that has calls in flight gets the time to record their answers."""
-    try:
-        await asyncio.wait_for(asyncio.shield(_told(actor.stop.remote())), GRACE_S + 2)
-    except (RayActorError, TimeoutError):
-        pass
-    finally:
-        ray.kill(actor)
+    def _tell(self) -> None:
+        """Wake those that wait for a partition."""
+        before, self._changed = self._changed, asyncio.Event()
+        before.set()
 
 
-@contextmanager
-def _ray(address: str | None) -> Iterator[None]:
-    """Join the cluster that is asked for or that this job runs in, else start one for this run alone."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    inside = "RAY_ADDRESS" in os.environ or "RAY_JOB_ID" in os.environ
-    where = address or ("auto" if inside else "local")
-    own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if where == "local" else {}
-    with own_signals():
-        ray.init(address=where, logging_level=logging.ERROR, log_to_driver=False, **own)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+def _first(group: BaseExceptionGroup[WorkerDied]) -> WorkerDied:
+    death = unwrapped(group)
+    assert isinstance(death, WorkerDied)
+    return death
+
+
+def _pause_s(falls: int) -> float:
+    """Seconds to wait after so many workers in a row that got nothing done: growing, jittered."""
+    return min(2.0 ** (falls - 1), _LONGEST_PAUSE_S) * random.uniform(0.5, 1) if falls else 0.0

@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError
 
+from dfj_bootstrap.cluster.trouble import WorkerDied, told
 from dfj_bootstrap.config import VLLMModel
 from dfj_bootstrap.endpoints.vllm import Replicas, new_key, replica_launch
 from dfj_bootstrap.endpoints.vllm_process import ServerProcess
@@ -68,11 +69,9 @@ class ActorReplica:
     async def ready(self) -> str:
         """See ``Replica``."""
         try:
-            base_url: str = await self._actor.ready.remote()
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayActorError as error:
-            raise EndpointRejected(f"{self._title}: its actor is lost ({type(error).__name__})") from None
+            base_url: str = await told(self._actor.ready.remote())
+        except WorkerDied as death:
+            raise EndpointRejected(f"{self._title}: its actor is lost {death}") from None
         return base_url
 
     async def aclose(self) -> None:
@@ -138,8 +137,9 @@ async def _in_time(name: str, model: VLLMModel, member: Any) -> None:
 
 async def _dismiss(actor: Any) -> None:
     try:
-        with suppress(RayActorError, RayTaskError, TimeoutError):
+        with suppress(RayError, TimeoutError):
             async with asyncio.timeout(GRACE_S + 10):
                 await actor.stop.remote()
     finally:
-        ray.kill(actor)
+        with suppress(RayError, ValueError):  # the handle of a Ray that is gone
+            ray.kill(actor)

@@ -136,7 +136,7 @@ def test_a_server_that_fails_after_good_answers_fails_seeds(tmp_path: Path) -> N
     ("base_url", "cause"),
     [("127.0.0.1:8000/v1", "must begin with http:// or https://"), ("http://[::1", "can't be read"),
      ("http://host:99999/v1", "can't be read"), ("http:///v1", "names no host"), ("ftp://host", "must begin"),
-     ("http://exa mple", "holds a space"), ("", "is empty"),
+     ("http://exa mple", "holds a space"), ("", "must not be blank"),
      (f"http://host/v1?key={KEY}", "no query (`key`)"),
      (f"http://{KEY}@host/v1", "no user or password")],
 )  # fmt: skip
@@ -146,7 +146,8 @@ def test_an_address_that_can_not_be_right_is_found_by_check(
     config = a_run(tmp_path, base_url)
     for command in ("check", "generate"):
         said = refusal(dfj(command, config))
-        assert "models.double.base_url" in said
+        assert "models.double" in said
+        assert "base_url" in said
         assert cause in said
         assert KEY not in said
     assert not (tmp_path / "run").exists()

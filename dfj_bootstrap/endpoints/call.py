@@ -13,6 +13,12 @@ import orjson
 
 from dfj_bootstrap.domain.seed import ImageRef
 
+KEY_VERSION: int = 1
+"""Of how a call's key is made. With another one no recorded answer is found, so it goes with another ``FORMAT``
+of run folders (``storage.manifest``); the first one left no mark in its keys."""
+
+_MARK = b"" if KEY_VERSION == 1 else str(KEY_VERSION).encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -68,9 +74,8 @@ class Call:
         Transport details (base URL, schema mode, headers) stay out: they may change between two
         starts of one run without a call being paid twice.
 
-        Recorded answers are found by it, so the list below belongs to the run folder's format (``FORMAT`` in
-        ``storage.manifest``): a field that a later version adds is appended only where it is set, and any
-        other change is another format.
+        Recorded answers are found by it: a field that is added to the list below is appended only where it is
+        set, and any other change is another ``KEY_VERSION``.
         """
         place = self.place
         identity = [
@@ -79,7 +84,7 @@ class Call:
             self.max_tokens, place.seed_id, place.level, place.round_index, place.sample,
             place.try_index, self.rng_seed,
         ]  # fmt: skip
-        return blake2b(orjson.dumps(identity), digest_size=16).hexdigest()
+        return blake2b(orjson.dumps(identity), digest_size=16, person=_MARK).hexdigest()
 
 
 IMAGE = "\0image"

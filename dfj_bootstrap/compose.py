@@ -27,7 +27,7 @@ from dfj_bootstrap.engine.partition import Job, is_current
 from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, damaged_lines, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends
-from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, unwrapped
+from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, Stopped, unwrapped
 from dfj_bootstrap.policy import RULES_OF_DECISION
 from dfj_bootstrap.policy.splitting import split_of
 from dfj_bootstrap.storage.damage import (
@@ -238,8 +238,9 @@ class _Start:
 
         try:
             asyncio.run(_engine(job, partitions, report))
-        except BaseExceptionGroup as group:
-            raise unwrapped(group) from None
+        except (BaseExceptionGroup, Stopped) as error:
+            cause = unwrapped(error)  # where nothing else stopped it, somebody did
+            raise KeyboardInterrupt if isinstance(cause, Stopped) else cause from None
         finally:
             snapshot.write()
 

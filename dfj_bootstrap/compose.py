@@ -20,11 +20,12 @@ from dfj_bootstrap.config import Config
 from dfj_bootstrap.dataset.assembly import assemble
 from dfj_bootstrap.dataset.checksums import visible_damage
 from dfj_bootstrap.dataset.records import shipped_prompts
+from dfj_bootstrap.endpoints.journalled import MAYBE_USD
 from dfj_bootstrap.endpoints.prices import price_notes, with_prices
 from dfj_bootstrap.engine.books import Books
 from dfj_bootstrap.engine.identity import default_identity_of, identity_of
 from dfj_bootstrap.engine.partition import Job, is_current
-from dfj_bootstrap.engine.status import Snapshot, journalled_usd, worked_s
+from dfj_bootstrap.engine.status import Snapshot, journalled, worked_s
 from dfj_bootstrap.engine.tally import OF_ONE_START, Tally, damaged_lines, imbalance
 from dfj_bootstrap.engine.wiring import backend_note, check_backends
 from dfj_bootstrap.errors import BudgetSpent, DamagedPart, RunError, Stopped, unwrapped
@@ -175,10 +176,10 @@ class _Start:
         for partition in records.keys() - set(partitions):
             books.add(partition, _lasting(records[partition]))
         if partitions:
-            if self._config.budget_usd is not None:
-                spent = books.tally["cost_usd"] + books.tally["cost_maybe_usd"]
-                job = replace(job, spent_usd=spent + journalled_usd(self._run, partitions))
-            self._work(job, partitions, books)
+            before = books.tally + journalled(self._run, partitions)
+            spent_usd = before["cost_usd"] + before[MAYBE_USD]
+            answered = before["calls.answered"] > 0
+            self._work(replace(job, spent_usd=spent_usd, answered_before=answered), partitions, books)
             records = read_part_records(self._run)
         problem = imbalance(books.tally, sum(map(_lasting, records.values()), Counter()), plan.total)
         if problem:

@@ -75,6 +75,7 @@ class Gate:
         self._sent = 0
         self._sent_tokens = 0.0
         self._reported_at = self._timers.time()
+        self.answered_before = False
         self.on_news: Callable[[], None] = lambda: None
         purse.on_more.append(self._pump)
 
@@ -125,8 +126,8 @@ class Gate:
         )
 
     def is_proven(self) -> bool:
-        """Whether the endpoint works as far as all workers know."""
-        return self._grant.proven
+        """Whether the endpoint works as far as all workers know, or did in an earlier start."""
+        return self._grant.proven or self.answered_before
 
     @property
     def has_answered(self) -> bool:

@@ -75,7 +75,9 @@ class PaidEndpoint(ABC, Generic[D, P]):
         self._tracing = tracing
         self._gate = gate
         self._now = now
-        self._retries = Retries(name, config.max_attempts, sleep, jitter, lambda: gate.has_answered)
+        self._retries = Retries(
+            name, config.max_attempts, sleep, jitter, lambda: gate.has_answered or gate.answered_before
+        )
         self._dialect = dialect
         self._doubts = Doubts(name, gate.is_proven)
         self._told_estimated = False

@@ -70,6 +70,11 @@ class Allowances:
         for gate in gates.values():
             gate.on_news = self._news.set
 
+    def vouch(self) -> None:
+        """The endpoints have answered an earlier start."""
+        for gate in self._gates.values():
+            gate.answered_before = True
+
     def take(self, grants: Grants) -> None:
         """Keep to these from now on."""
         if grants.usd is not None:

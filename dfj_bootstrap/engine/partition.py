@@ -45,7 +45,8 @@ class Job:
         run_id: what ``run.json`` must say, so that a worker which sees another folder finds out.
         basis: digest of all that decides what is made of a seed.
         retry_rejected: give rejected levels another go.
-        spent_usd: what earlier starts have spent; counts only where there is a budget.
+        spent_usd: what earlier starts have spent, or may have; counts only where there is a budget.
+        answered_before: earlier starts were answered, so that keys and models are known to be right.
     """
 
     run: Path
@@ -54,6 +55,7 @@ class Job:
     basis: str
     retry_rejected: bool = False
     spent_usd: float = 0.0
+    answered_before: bool = False
 
 
 def is_current(job: Job, partition: int, record: PartRecord | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.endpoints.journalled import MAYBE_USD, SCALE
+from dfj_bootstrap.endpoints.journalled import SCALE
 from dfj_bootstrap.engine.books import Books
 from dfj_bootstrap.engine.tally import Tally, books
 from dfj_bootstrap.errors import RunFolderError
@@ -126,11 +126,12 @@ def _figures(found: object) -> dict[str, Any] | None:
     return {"books": whole, "tally": tally, "wall_s": found["wall_s"]} if same else None
 
 
-def journalled_usd(run: Path, partitions: Iterable[int]) -> float:
-    """What some partitions have cost over the whole life of a run, or may have, by their journals."""
-    folders = (run / "journal" / f"part-{partition:04d}" for partition in partitions)
-    sums = (read_sums(folder, SCALE) for folder in folders)
-    return sum(float(each["cost_usd"]) + float(each[MAYBE_USD]) for each in sums)
+def journalled(run: Path, partitions: Iterable[int]) -> Tally:
+    """What the answers of some partitions add up to over the whole life of a run, by their journals."""
+    tally: Tally = Counter()
+    for partition in partitions:
+        tally.update(read_sums(run / "journal" / f"part-{partition:04d}", SCALE))
+    return tally
 
 
 def _spent(run: Path, calls: Mapping[str, int]) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class Worker:
         check_same_folder(self._job)
         plan = read_summary(self._job.run)
         self._partitions = plan.partitions if plan else 1
+        if self._job.answered_before:
+            self._backends.allowances.vouch()
         self._collections = gc.get_threshold()
         gc.set_threshold(*_COLLECTIONS)
         self._syncing = asyncio.create_task(self._syncer.run())

@@ -180,6 +180,22 @@ def test_one_blocked_prompt_does_not_make_a_run_unfinishable(tmp_path: Path, kin
     assert balanced(status(run))
 
 
+def test_a_blocked_prompt_that_comes_first_does_not_lock_a_run_that_was_answered_before(
+    tmp_path: Path,
+) -> None:
+    blocked = 'json:403:{"error": {"message": "forbidden"}}'
+    write_seed_rows(tmp_path, 2)
+    with server_process(Behaviour(), tmp_path / "log") as base_url:
+        assert dfj("generate", config_for(tmp_path, base_url)).returncode == 0
+    write_seed_rows(tmp_path, 4)
+    with server_process(Behaviour({1: blocked}), tmp_path / "log") as base_url:
+        done = dfj("generate", config_for(tmp_path, base_url))
+    assert done.returncode == 0, done.stderr
+    with server_process(Behaviour({1: blocked}), tmp_path / "log") as base_url:
+        fresh = dfj("generate", config_for(tmp_path, base_url), "--output", tmp_path / "fresh")
+    assert fresh.returncode == 2  # to a run that was never answered it is the key
+
+
 def test_stray_refusals_of_access_cost_no_seed(tmp_path: Path) -> None:
     write_seed_rows(tmp_path, 4)
     stray = {9: 'json:401:{"error": {"message": "stray"}}', 15: 'json:404:{"detail": "x"}', 21: "page:403"}

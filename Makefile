@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EMBEDDINGS ?= 1
+# One more than there are cores: many tests wait, for a server that doesn't answer or a process that ends.
+TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 # The tests and the demo need nothing from outside: no hub, no usage statistics.
 export HF_HUB_OFFLINE := 1
@@ -37,7 +39,7 @@ demo: $(DEMO_NEEDS)
 install: $(VENV)/.embeddings
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest tests/unit -m "not slow"

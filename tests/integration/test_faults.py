@@ -121,8 +121,7 @@ def test_a_run_that_stops_in_the_middle_says_why_and_has_every_answer_recorded(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rng_seed", [1, 2, 3])
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize(("engine", "rng_seed"), [("local", 1), ("local", 2), ("ray", 3)])
 def test_runs_among_many_failures_end_with_their_books_balanced_and_a_second_start_completes(
     tmp_path: Path, engine: str, rng_seed: int
 ) -> None:

@@ -35,14 +35,9 @@ def peak_mb(folder: Path, seeds: int) -> float:
     return used.ru_maxrss / 1024
 
 
-def test_ten_times_the_seeds_take_no_more_memory(tmp_path: Path) -> None:
+def test_neither_many_seeds_nor_large_partitions_take_more_memory(tmp_path: Path) -> None:
     few, many = peak_mb(tmp_path / "few", FEW), peak_mb(tmp_path / "many", MANY)
-    assert many <= few * MOST_GROWTH, f"{few:.0f} MB for {FEW} seeds, {many:.0f} MB for {MANY}"
-
-
-def test_a_run_that_began_with_a_few_seeds_takes_no_more_memory_and_makes_the_same(tmp_path: Path) -> None:
-    few, _ = peak_mb(tmp_path / "few", FEW), peak_mb(tmp_path / "fresh", MANY)
-    peak_mb(tmp_path / "grown", 10)
+    peak_mb(tmp_path / "grown", 10)  # which fixes its few partitions for ever
     grown = peak_mb(tmp_path / "grown", MANY)
-    assert grown <= few * MOST_GROWTH, f"{few:.0f} MB for {FEW} seeds, {grown:.0f} MB for {MANY}"
-    assert tree_digest(tmp_path / "grown/run/dfj-meta") == tree_digest(tmp_path / "fresh/run/dfj-meta")
+    assert max(many, grown) <= few * MOST_GROWTH, f"{few:.0f} MB for {FEW} seeds, {many:.0f} and {grown:.0f}"
+    assert tree_digest(tmp_path / "grown/run/dfj-meta") == tree_digest(tmp_path / "many/run/dfj-meta")

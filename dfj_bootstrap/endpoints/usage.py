@@ -83,6 +83,8 @@ def read_usage(body: Mapping[str, Any], text: str) -> Usage:
 
 def count(value: object) -> int | None:
     """A number of tokens, also in words or as a float; ``None`` where it is none."""
+    if type(value) is int:
+        return value if 0 <= value <= _MOST else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -107,8 +109,13 @@ def _folded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(told: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     """The first of several names that holds a count; one that isn't zero wins."""
-    counts = [number for name in names if (number := count(told.get(name))) is not None]
-    return next((number for number in counts if number), counts[0] if counts else None)
+    zero = None
+    for name in names:
+        number = count(told[name]) if name in told else None
+        if number:
+            return number
+        zero = number if zero is None else zero
+    return zero
 
 
 def _details(told: Mapping[str, Any], *whose: str) -> dict[str, Any]:

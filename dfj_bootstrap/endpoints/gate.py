@@ -126,8 +126,8 @@ class Gate:
         )
 
     def is_proven(self) -> bool:
-        """Whether the endpoint works as far as all workers know, or did in an earlier start."""
-        return self._grant.proven or self.answered_before
+        """Whether the endpoint works as far as all workers know."""
+        return self._grant.proven
 
     @property
     def has_answered(self) -> bool:

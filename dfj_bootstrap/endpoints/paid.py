@@ -79,7 +79,7 @@ class PaidEndpoint(ABC, Generic[D, P]):
             name, config.max_attempts, sleep, jitter, lambda: gate.has_answered or gate.answered_before
         )
         self._dialect = dialect
-        self._doubts = Doubts(name, gate.is_proven)
+        self._doubts = Doubts(name, gate.is_proven, lambda: gate.answered_before)
         self._told_estimated = False
         self._pictures = Pictures(config.pixels)
 

@@ -34,6 +34,8 @@ def test_before_any_answer_the_server_is_believed(status: int) -> None:
 
 
 def test_the_answers_of_other_workers_count_too() -> None:
+    assert weighed(Doubts("m", answered_before=lambda: True), 401) is REJECTED  # the key may be another one
+    assert doubted(Doubts("m", answered_before=lambda: True), 403).verdict().finish is Finish.REFUSED
     assert doubted(Doubts("m", lambda: True), 403).verdict().finish is Finish.REFUSED
 
 

@@ -29,7 +29,7 @@ class Doubts:
         proven: Callable[[], bool] = lambda: False,
         answered_before: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``proven``: it works as far as all workers know; ``answered_before``: it did in an earlier start."""
+        """``proven``: it works for some worker; ``answered_before``: it did in an earlier start."""
         self._name = name
         self._proven = proven
         self._answered_before = answered_before

@@ -33,16 +33,19 @@ import orjson
 from PIL import Image
 
 from benchmarks.shapes import ROOT, SHAPES, build_folder
-from dfj_bootstrap import compose
-from dfj_bootstrap.config import Config, VLLMModel
-from dfj_bootstrap.endpoints import vllm, vllm_supervisor
-from dfj_bootstrap.endpoints.call import Call, Finish
-from dfj_bootstrap.endpoints.openai import CHAT
-from dfj_bootstrap.endpoints.openai_wire import Problem
-from dfj_bootstrap.endpoints.scripted_roles import answer
-from dfj_bootstrap.endpoints.usage import Metered
-from dfj_bootstrap.endpoints.vllm_process import Launch
-from dfj_bootstrap.engine.books import Books
+from dfj_bootstrap.app import start as compose
+from dfj_bootstrap.calls.call import Call
+from dfj_bootstrap.calls.usage import Metered
+from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.openai.endpoint import CHAT
+from dfj_bootstrap.endpoints.openai.wire import Problem
+from dfj_bootstrap.endpoints.scripted.roles import answer
+from dfj_bootstrap.endpoints.vllm import endpoint as vllm
+from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
+from dfj_bootstrap.endpoints.vllm.process import Launch
+from dfj_bootstrap.runs.books import Books
 
 ARMS = ("affinity", "at random")
 ONE_IMAGE = '{"image": 1, "video": 0}'

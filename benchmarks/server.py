@@ -25,7 +25,7 @@ from typing import Any
 
 import orjson
 
-from dfj_bootstrap.endpoints.scripted_wire import completion, role_of
+from dfj_bootstrap.endpoints.scripted.wire import completion, role_of
 
 _SERVER_LIFE_S = 1200
 

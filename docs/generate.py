@@ -13,7 +13,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.run import RunConfig
+from dfj_bootstrap.config.tree import Config
 
 TARGET = Path(__file__).with_name("configuration.md")
 """The file that is generated."""
@@ -21,7 +22,7 @@ TARGET = Path(__file__).with_name("configuration.md")
 _INTRO = """\
 # Configuration
 
-Generated from `dfj_bootstrap/config.py` by `make docs`; don't edit.
+Generated from `dfj_bootstrap/config/` by `make docs`; don't edit.
 
 One YAML file. An unknown key is an error that names the nearest right one. Relative paths resolve against the
 config's own folder. `--set a.b=value` overrides a key, e.g. `--set refine.max_rounds=2`; the value is read as
@@ -65,12 +66,18 @@ def render() -> str:
 
 def sections(kind: type[BaseModel] = Config, path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     """Dotted name and model of everything below a section, in the order of the file."""
-    for field_name, field in kind.model_fields.items():
+    for field_name, field in _fields(kind).items():
         name = f"{path}.{field_name}".lstrip(".")
         for inner in _models_in(field.annotation):
             named = f"{name}.NAME" if typing.get_origin(field.annotation) is dict else name
             yield named, inner
             yield from sections(inner, named)
+
+
+def _fields(kind: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section; at the top level those of the job before those that every job has."""
+    own = [name for name in kind.__annotations__ if issubclass(kind, RunConfig)]
+    return {name: kind.model_fields[name] for name in dict.fromkeys([*own, *kind.model_fields])}
 
 
 def _first_places() -> dict[type[BaseModel], str]:
@@ -99,7 +106,7 @@ def _is_section(kind: Any) -> typing.TypeGuard[type[BaseModel]]:
 
 
 def _table(kind: type[BaseModel]) -> str:
-    rows = [_row(name, field) for name, field in kind.model_fields.items()]
+    rows = [_row(name, field) for name, field in _fields(kind).items()]
     return "\n".join(["| key | type | default | |", "|---|---|---|---|", *rows, ""])
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from dfj_bootstrap.app.calls import SeenCall, read_calls
 from dfj_bootstrap.cli.report import money
 from dfj_bootstrap.cli.terminal import printable, write_lines
-from dfj_bootstrap.engine.calls import SeenCall, read_calls
 
 _NO_PROMPT = "(the prompt can't be made again: its file or the configuration has changed)"
 

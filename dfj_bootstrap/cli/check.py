@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 
 from dfj_bootstrap.cli.report import Report
-from dfj_bootstrap.config import Config
-from dfj_bootstrap.engine.identity import identity_of
-from dfj_bootstrap.engine.wiring import check_backends, keys_in_use
-from dfj_bootstrap.storage.folder import check_run_folder
-from dfj_bootstrap.storage.plan import make_plan
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.intake.plan import make_plan
+from dfj_bootstrap.roles.casting import check_backends, keys_in_use
+from dfj_bootstrap.roles.identity import identity_of
+from dfj_bootstrap.runs.folder import check_run_folder
 
 _SHOWN = 20
 """Refused rows that are printed; the rest is counted."""

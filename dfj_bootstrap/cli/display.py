@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dfj_bootstrap.cli.report import money
 from dfj_bootstrap.domain.rationale import LEVELS, WRITTEN_LEVELS
-from dfj_bootstrap.engine.books import Books
+from dfj_bootstrap.runs.books import Books
 
 _LINE_EVERY_S = 5.0
 """Seconds between two plain lines while nothing changes its state."""

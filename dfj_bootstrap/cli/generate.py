@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dfj_bootstrap.app.previews import adopt_preview
+from dfj_bootstrap.app.start import Options, Outcome, generate
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.plan import ask_on_terminal, confirm_cost
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.status import status_of
-from dfj_bootstrap.compose import Options, Outcome, generate
-from dfj_bootstrap.config import Config
-from dfj_bootstrap.engine.previews import adopt_preview
-from dfj_bootstrap.storage.folder import check_run_folder
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.runs.folder import check_run_folder
 
 log = logging.getLogger(__name__)
 

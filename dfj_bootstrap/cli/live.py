@@ -13,18 +13,21 @@ from typing import Any
 import orjson
 from PIL import Image
 
+from dfj_bootstrap.calls.call import IMAGE, Call, Endpoint, Place, Reply
 from dfj_bootstrap.cli.report import Report, money
-from dfj_bootstrap.config import ROLES, Config, PaidModel, Role, VLLMModel
+from dfj_bootstrap.config.models import PaidModel, VLLMModel
+from dfj_bootstrap.config.roles import ROLES, Role
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.seed import ImageRef
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Endpoint, Finish, Place, Reply
 from dfj_bootstrap.endpoints.prices import with_prices
-from dfj_bootstrap.engine.allowances import Grants
-from dfj_bootstrap.engine.wiring import limits_of, open_backends
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
-from dfj_bootstrap.policy.allowance import Grant
+from dfj_bootstrap.intake.images import open_image
+from dfj_bootstrap.limits.allowance import Grant
+from dfj_bootstrap.limits.allowances import Grants
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
-from dfj_bootstrap.storage.images import open_image
+from dfj_bootstrap.roles.casting import limits_of, open_backends
 
 _QUESTION = 'This is a test of the connection. Reply with the reasoning "OK" and the answer "real".'
 _MOST_TOKENS = 200

@@ -206,7 +206,7 @@ def calls(
 
 
 def _load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
-    from dfj_bootstrap.config_file import load_config
+    from dfj_bootstrap.config.file import load_config
     from dfj_bootstrap.errors import ConfigError
     from dfj_bootstrap.local_paths import local_path
 

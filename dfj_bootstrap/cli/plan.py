@@ -11,12 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from dfj_bootstrap.cli.report import Report
-from dfj_bootstrap.config import ROLES, Config, PaidModel
+from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.roles import ROLES
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.endpoints.prices import is_sold, prices_of
 from dfj_bootstrap.errors import ConfigError, SeedsError
+from dfj_bootstrap.estimate.course import Load, Range
 from dfj_bootstrap.estimate.forecast import Forecast, as_json, forecast
-from dfj_bootstrap.policy.estimate import Load, Range
-from dfj_bootstrap.storage.journal import read_journal
+from dfj_bootstrap.runs.journal import read_journal
 
 _ENDLESS = 100_000
 """Columns, more than any table takes."""

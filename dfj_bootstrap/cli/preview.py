@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dfj_bootstrap.app.previews import preview_config
+from dfj_bootstrap.app.start import Options, generate
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.report import Report, book_lines
-from dfj_bootstrap.compose import Options, generate
-from dfj_bootstrap.config import Config
-from dfj_bootstrap.engine.previews import preview_config
-from dfj_bootstrap.storage.plan import read_summary
-from dfj_bootstrap.storage.tables import read_table
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.runs.planned import read_summary
+from dfj_bootstrap.runs.tables import read_table
 
 
 def preview_run(config: Config, n: int, *, quiet: bool) -> Report:

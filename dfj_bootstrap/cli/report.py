@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfj_bootstrap.domain.rationale import LEVELS
-from dfj_bootstrap.engine.tally import damaged_lines
+from dfj_bootstrap.runs.tally import damaged_lines
 
 
 @dataclass(frozen=True, slots=True)

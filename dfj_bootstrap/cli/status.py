@@ -9,7 +9,7 @@ import orjson
 
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.terminal import printable, write_lines
-from dfj_bootstrap.engine.status import read_status
+from dfj_bootstrap.runs.status import read_status
 
 _LOOK_EVERY_S = 1.0
 """A watcher on another machine has nothing but the files to look at."""

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from dfj_bootstrap.cluster.encoder import shared_encoder
-from dfj_bootstrap.endpoints.vllm import Replicas
-from dfj_bootstrap.engine.allowances import Grants, Usage
+from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.tally import Tally
-from dfj_bootstrap.engine.wiring import open_backends
 from dfj_bootstrap.engine.worker import Worker
+from dfj_bootstrap.limits.allowances import Grants, Usage
+from dfj_bootstrap.roles.casting import open_backends
+from dfj_bootstrap.runs.tally import Tally
 
 _COALESCE_S = 0.25
 """Seconds over which an actor gathers deltas before it sends them on."""

@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dfj_bootstrap.cluster.trouble import WorkerDied, told
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import RunError
 from dfj_bootstrap.similarity.sentence import Encoder
 

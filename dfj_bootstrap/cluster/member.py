@@ -18,11 +18,11 @@ from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_dela
 from dfj_bootstrap.cluster.actor import Place, RayWorker
 from dfj_bootstrap.cluster.session import Session, in_thread
 from dfj_bootstrap.cluster.trouble import WorkerDied, all_told, told
-from dfj_bootstrap.endpoints.vllm import Replicas
-from dfj_bootstrap.engine.allowances import Grants, Usage
+from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.tally import Tally
 from dfj_bootstrap.engine.worker import GRACE_S
+from dfj_bootstrap.limits.allowances import Grants, Usage
+from dfj_bootstrap.runs.tally import Tally
 
 _SILENT_S = 40.0
 """Seconds without an answer to what is answered about once a second, until a worker is taken for dead."""

@@ -24,13 +24,13 @@ from dfj_bootstrap.cluster.member import Member
 from dfj_bootstrap.cluster.replicas import running_replicas
 from dfj_bootstrap.cluster.session import Session, open_session
 from dfj_bootstrap.cluster.trouble import RayLost, WorkerDied
-from dfj_bootstrap.endpoints.vllm import Replicas
-from dfj_bootstrap.engine.allowances import Coordinator
+from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.tally import Tally
-from dfj_bootstrap.engine.wiring import limits_of, workers_of
 from dfj_bootstrap.engine.worker import partitions_at_once
 from dfj_bootstrap.errors import RunError, unwrapped
+from dfj_bootstrap.limits.allowances import Coordinator
+from dfj_bootstrap.roles.casting import limits_of, workers_of
+from dfj_bootstrap.runs.tally import Tally
 
 _LOG = logging.getLogger(__name__)
 

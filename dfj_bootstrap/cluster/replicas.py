@@ -17,13 +17,13 @@ import ray
 from ray.exceptions import RayError
 
 from dfj_bootstrap.cluster.trouble import WorkerDied, told
-from dfj_bootstrap.config import VLLMModel
-from dfj_bootstrap.endpoints.vllm import Replicas, new_key, replica_launch
-from dfj_bootstrap.endpoints.vllm_process import ServerProcess
-from dfj_bootstrap.endpoints.vllm_supervisor import GRACE_S
+from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.endpoints.vllm.endpoint import Replicas, new_key, replica_launch
+from dfj_bootstrap.endpoints.vllm.process import ServerProcess
+from dfj_bootstrap.endpoints.vllm.supervisor import GRACE_S
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.wiring import vllm_models
 from dfj_bootstrap.errors import EndpointRejected
+from dfj_bootstrap.roles.casting import vllm_models
 
 _LOG = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
 from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, keep_edited_cards
 from dfj_bootstrap.dataset.records import (
@@ -39,13 +39,13 @@ from dfj_bootstrap.domain.rationale import GOLD_LEVEL, Label, Rationale
 from dfj_bootstrap.domain.seed import ImageRef, Split
 from dfj_bootstrap.domain.trajectory import SeedOutcome
 from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.intake.images import dataset_bytes
 from dfj_bootstrap.policy.ordering import order_key, partition_order, slice_order
 from dfj_bootstrap.policy.pairing import PairBooks
 from dfj_bootstrap.policy.splitting import split_of
-from dfj_bootstrap.storage.atomic import sync
-from dfj_bootstrap.storage.folder import retire
-from dfj_bootstrap.storage.images import dataset_bytes
-from dfj_bootstrap.storage.tables import Slice, slices_of
+from dfj_bootstrap.runs.atomic import sync
+from dfj_bootstrap.runs.folder import retire
+from dfj_bootstrap.runs.tables import Slice, slices_of
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.model_names import public_name
 from dfj_bootstrap.domain.seed import Split
-from dfj_bootstrap.policy.model_names import public_name
 from dfj_bootstrap.policy.pairing import PairBooks
 
 UNKNOWN = "not stated"

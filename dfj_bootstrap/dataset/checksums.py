@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.storage.atomic import sync
-from dfj_bootstrap.storage.folder import files_below
+from dfj_bootstrap.runs.atomic import sync
+from dfj_bootstrap.runs.folder import files_below
 
 OURS = re.compile(
     r"dfj-meta-(pointwise|pairwise)/(README\.md|data/(train|test)-\d{5}-of-\d{5}\.parquet"

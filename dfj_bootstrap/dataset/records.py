@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfj_bootstrap.config import DatasetConfig
+from dfj_bootstrap.config.sections import DatasetConfig
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.record import Pair, PairwiseRecord, PointwiseRecord
 from dfj_bootstrap.domain.seed import ImageRef, Split

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from dfj_bootstrap.endpoints.patience import Broken
 from dfj_bootstrap.endpoints.surroundings import PROXIES
+from dfj_bootstrap.limits.patience import Broken
 
 PROXY_WANTS_PASSWORD = 407
 

@@ -22,14 +22,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from dfj_bootstrap.config import PaidModel
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Reply
-from dfj_bootstrap.endpoints.doubts import Doubts
-from dfj_bootstrap.endpoints.gate import Gate, Permit
-from dfj_bootstrap.endpoints.patience import Retries
-from dfj_bootstrap.endpoints.pictures import Pictures
-from dfj_bootstrap.endpoints.usage import Metered
+from dfj_bootstrap.calls.call import IMAGE, Call, Reply
+from dfj_bootstrap.calls.pictures import Pictures
+from dfj_bootstrap.calls.usage import Metered
+from dfj_bootstrap.config.models import PaidModel
 from dfj_bootstrap.errors import EndpointRejected
+from dfj_bootstrap.limits.doubts import Doubts
+from dfj_bootstrap.limits.gate import Gate, Permit
+from dfj_bootstrap.limits.patience import Retries
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dfj_bootstrap.config import Config, GeminiModel, Model, OpenAIModel, PaidModel, Prices
+from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, Prices
+from dfj_bootstrap.config.tree import Config
 
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation

@@ -16,8 +16,8 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 import httpx2
 
+from dfj_bootstrap.config.addresses import SERVERS, problem_of_address
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.policy.addresses import SERVERS, problem_of_address
 
 PROXIES = "HTTPS_PROXY and HTTP_PROXY in the environment"
 """For messages."""

@@ -28,10 +28,10 @@ import httpx2
 from aiohttp import http_exceptions
 from pydantic import ValidationError
 
-from dfj_bootstrap.endpoints.patience import Broken
 from dfj_bootstrap.endpoints.surroundings import PROXIES
 from dfj_bootstrap.endpoints.unsent import is_unsent
 from dfj_bootstrap.errors import EndpointRejected
+from dfj_bootstrap.limits.patience import Broken
 
 CONNECT_S = 10.0
 """Seconds that a connection may take; what takes longer is not there."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
-from dfj_bootstrap.endpoints.call import Reply
+from dfj_bootstrap.calls.usage import Usage
 from dfj_bootstrap.endpoints.wire import mapping
 
 _MOST = 10**8
@@ -31,38 +31,6 @@ _CACHED = (
 )  # fmt: skip
 _ON_TOP = ("cachereadinputtokens", "cachecreationinputtokens", "cachewriteinputtokens")
 """Beside a count of ``input_tokens`` these are not in it; beside ``prompt_tokens`` they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer; ``None`` where the server doesn't say. ``cached`` is part of ``input``."""
-
-    input: int | None = None
-    output: int | None = None
-    cached: int = 0
-
-    @property
-    def is_told(self) -> bool:
-        """Whether anything was counted, so that something was paid for."""
-        return bool(self.input or self.output)
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """A reply as a server gave it, with what it says of its usage; not yet priced."""
-
-    reply: Reply
-    usage: Usage
-
-    @classmethod
-    def of(cls, reply: Reply, usage: Usage) -> Self:
-        """With the usage entered in the reply, as far as it is told."""
-        counts = {
-            "input_tokens": usage.input or 0,
-            "output_tokens": usage.output or 0,
-            "cached_tokens": usage.cached,
-        }
-        return cls(replace(reply, **counts), usage)  # type: ignore[arg-type]
 
 
 def read_usage(body: Mapping[str, Any], text: str) -> Usage:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from dfj_bootstrap.endpoints.call import Call
+from dfj_bootstrap.calls.call import Call
 
 _SHORTEST_KEY = 8  # a placeholder such as "none" would be found in ordinary words
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from dfj_bootstrap.engine.allowances import Coordinator
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.tally import Tally
-from dfj_bootstrap.engine.wiring import limits_of, open_backends
 from dfj_bootstrap.engine.worker import Worker, partitions_at_once
+from dfj_bootstrap.limits.allowances import Coordinator
+from dfj_bootstrap.roles.casting import limits_of, open_backends
+from dfj_bootstrap.runs.tally import Tally
 
 
 async def run_local(job: Job, partitions: Sequence[int], report: Callable[[int, Tally], None]) -> None:

@@ -19,19 +19,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Ladder, Paraphrase, Trajectory
 from dfj_bootstrap.engine.endings import in_thread
-from dfj_bootstrap.engine.samples import samples_of, start_over
-from dfj_bootstrap.engine.tally import DAMAGED, Tally, tally_paraphrase, tally_seed, tally_trajectory
-from dfj_bootstrap.engine.wiring import Cast, recipe_of
 from dfj_bootstrap.policy.ordering import SEEDS_PER_SLICE
+from dfj_bootstrap.roles.casting import Cast, recipe_of
+from dfj_bootstrap.runs.commits import PartRecord, read_part_record, write_part_record
+from dfj_bootstrap.runs.facts import samples_of, start_over
+from dfj_bootstrap.runs.journal import Journal
+from dfj_bootstrap.runs.planned import Slices, partition_file
+from dfj_bootstrap.runs.tables import PartWriter, drop_part
+from dfj_bootstrap.runs.tally import DAMAGED, Tally, tally_paraphrase, tally_seed, tally_trajectory
 from dfj_bootstrap.stages.ladder import build_ladder
-from dfj_bootstrap.storage.journal import Journal
-from dfj_bootstrap.storage.parts import PartRecord, read_part_record, write_part_record
-from dfj_bootstrap.storage.plan import Slices, partition_file
-from dfj_bootstrap.storage.tables import PartWriter, drop_part
 
 Report: TypeAlias = Callable[[Tally], None]
 """Is told of everything that changes a partition's books, as deltas."""

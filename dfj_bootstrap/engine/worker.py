@@ -11,14 +11,14 @@ import gc
 from types import TracebackType
 from typing import Self
 
-from dfj_bootstrap.engine.allowances import Grants, Usage
 from dfj_bootstrap.engine.endings import uninterrupted
 from dfj_bootstrap.engine.partition import Counts, Job, Partition, Report, Slots
 from dfj_bootstrap.engine.syncer import Syncer
-from dfj_bootstrap.engine.wiring import Backends, Cast
 from dfj_bootstrap.errors import RunFolderError, Stopped, unwrapped
-from dfj_bootstrap.storage.journal import Journal
-from dfj_bootstrap.storage.plan import read_summary
+from dfj_bootstrap.limits.allowances import Grants, Usage
+from dfj_bootstrap.roles.casting import Backends, Cast
+from dfj_bootstrap.runs.journal import Journal
+from dfj_bootstrap.runs.planned import read_summary
 
 GRACE_S = 5.0
 """Seconds that calls in flight get to be answered when the run is stopped."""
@@ -115,7 +115,7 @@ def check_same_folder(job: Job) -> None:
     Raises:
         RunFolderError: it doesn't; names the host.
     """
-    from dfj_bootstrap.storage.manifest import read_manifest
+    from dfj_bootstrap.runs.manifest import read_manifest
 
     manifest = read_manifest(job.run)
     if manifest is None or manifest["run_id"] != job.run_id:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.config import ROLES, Config, PaidModel
+from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.roles import ROLES
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.endpoints.prices import Priced, priced
-from dfj_bootstrap.estimate.history import Past, look_back
-from dfj_bootstrap.estimate.sizes import Sizes
-from dfj_bootstrap.policy.estimate import (
+from dfj_bootstrap.estimate.course import (
     ROLE_OF,
     Assumptions,
     Course,
@@ -32,7 +32,10 @@ from dfj_bootstrap.policy.estimate import (
     longest,
     total,
 )
-from dfj_bootstrap.storage.plan import PlanSummary, make_plan, read_partition
+from dfj_bootstrap.estimate.history import Past, look_back
+from dfj_bootstrap.estimate.sizes import Sizes
+from dfj_bootstrap.intake.plan import make_plan
+from dfj_bootstrap.runs.planned import PlanSummary, read_partition
 
 SAMPLE = 256
 """Rows that a quick look reads."""

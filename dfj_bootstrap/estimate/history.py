@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.compose import basis_of
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.app.previews import preview_folder
+from dfj_bootstrap.app.start import basis_of
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
-from dfj_bootstrap.engine.identity import identity_of, made_with_another
 from dfj_bootstrap.engine.partition import Job, is_current
-from dfj_bootstrap.engine.previews import preview_folder
-from dfj_bootstrap.engine.status import read_status
+from dfj_bootstrap.estimate.course import NOTHING, Answered, Measured
 from dfj_bootstrap.estimate.sizes import MeanTokens
-from dfj_bootstrap.policy.estimate import NOTHING, Answered, Measured
-from dfj_bootstrap.storage.journal import read_journal
-from dfj_bootstrap.storage.manifest import read_manifest
-from dfj_bootstrap.storage.parts import read_part_records
-from dfj_bootstrap.storage.plan import read_partition, read_summary
+from dfj_bootstrap.roles.identity import identity_of, made_with_another
+from dfj_bootstrap.runs.commits import read_part_records
+from dfj_bootstrap.runs.journal import read_journal
+from dfj_bootstrap.runs.manifest import read_manifest
+from dfj_bootstrap.runs.planned import read_partition, read_summary
+from dfj_bootstrap.runs.status import read_status
 
 
 @dataclass(slots=True)

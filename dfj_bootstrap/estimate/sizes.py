@@ -1,7 +1,7 @@
 """How many tokens the calls of a seed take: its own prompts are filled in and counted.
 
 A token is taken for four characters of English; tokenisers differ by some 20 % either way, which the spread
-of the estimate holds. Pictures are counted by the published rules (``policy/image_tokens.py``).
+of the estimate holds. Pictures are counted by the published rules (``domain/image_tokens.py``).
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dfj_bootstrap.config import Config, PaidModel, Role
+from dfj_bootstrap.calls.call import IMAGE
+from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.roles import Role
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.image_tokens import image_tokens
 from dfj_bootstrap.domain.rationale import WRITTEN_LEVELS, Rationale
 from dfj_bootstrap.domain.seed import ImageRef, Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Paraphrase, Round
-from dfj_bootstrap.endpoints.call import IMAGE
-from dfj_bootstrap.policy.estimate import ROLE_OF, Kind, Range
-from dfj_bootstrap.policy.image_tokens import image_tokens
+from dfj_bootstrap.estimate.course import ROLE_OF, Kind, Range
 from dfj_bootstrap.prompting import messages
 from dfj_bootstrap.prompting.templates import Prompt, load_prompt
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dfj_bootstrap.domain.rationale import Rationale
-from dfj_bootstrap.policy import vocabulary
-from dfj_bootstrap.policy.wording import REALNESS, Poles, Wording, analyse
+from dfj_bootstrap.language import vocabulary
+from dfj_bootstrap.language.wording import REALNESS, Poles, Wording, analyse
 
 EMPTY = "empty"
 """The reworded text holds no word."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from dfj_bootstrap.endpoints.call import IMAGE
+from dfj_bootstrap.calls.call import IMAGE
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.resources import shipped
 

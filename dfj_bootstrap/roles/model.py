@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dfj_bootstrap.config import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
+from dfj_bootstrap.calls.call import Place
+from dfj_bootstrap.config.roles import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Paraphrase, Round
-from dfj_bootstrap.endpoints.call import Place
 from dfj_bootstrap.prompting import messages, replies
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.leaks import leak

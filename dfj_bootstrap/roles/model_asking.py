@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 
-from dfj_bootstrap.config import Role
+from dfj_bootstrap.calls.call import IMAGE, Call, Endpoint, Place, Reply
+from dfj_bootstrap.config.roles import Role
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.seed import ImageRef
 from dfj_bootstrap.domain.trajectory import Provenance
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Endpoint, Finish, Place, Reply
 from dfj_bootstrap.errors import Unusable
 from dfj_bootstrap.policy.ordering import hash64
 from dfj_bootstrap.prompting.forms import Unreadable

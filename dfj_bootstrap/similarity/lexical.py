@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
-from dfj_bootstrap.policy.denials import content_places, stem, tokens_of
+from dfj_bootstrap.language.denials import content_places, stem, tokens_of
 
 LETTERS = 4
 """Letters in a group: enough to tell roots apart, few enough to tie their forms together."""

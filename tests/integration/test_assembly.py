@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dfj_bootstrap.config import Config, DatasetConfig
+from dfj_bootstrap.config.sections import DatasetConfig
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.dataset.assembly import AssemblySummary, assemble, recover
 from dfj_bootstrap.dataset.row_reader import compare_files
 from dfj_bootstrap.domain.rationale import LEVELS

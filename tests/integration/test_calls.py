@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.endpoints.scripted_replay import Recording
+from dfj_bootstrap.endpoints.scripted.replay import Recording
 from dfj_bootstrap.resources import shipped
-from dfj_bootstrap.storage.table_rows import TABLES
-from dfj_bootstrap.storage.tables import read_table
+from dfj_bootstrap.runs.table_rows import TABLES
+from dfj_bootstrap.runs.tables import read_table
 from tests.support.model_server import Behaviour, server_process
 from tests.support.runs import KEY, dfj, kill, model_config, start_dfj, status, tree_digest, write_config
 from tests.support.seeds import write_seed_rows

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import Config, GeneratorRole
+from dfj_bootstrap.calls.call import Call, Reply
+from dfj_bootstrap.config.roles import GeneratorRole
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.rationale import Rationale
 from dfj_bootstrap.domain.trajectory import Brief
-from dfj_bootstrap.endpoints.call import Call, Finish, Reply
 from dfj_bootstrap.errors import Unusable
 from dfj_bootstrap.prompting.templates import load_prompt
 from dfj_bootstrap.roles.model import ModelGenerator

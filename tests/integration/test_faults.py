@@ -12,16 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfj_bootstrap.endpoints.call import Call, Finish, Reply
-from dfj_bootstrap.endpoints.scripted_roles import answer
+from dfj_bootstrap.calls.call import Call, Reply
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.scripted.roles import answer
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.tally import SEED_OUTCOMES, Tally, imbalance
-from dfj_bootstrap.engine.wiring import Backends
 from dfj_bootstrap.engine.worker import Worker
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
+from dfj_bootstrap.roles.casting import Backends
+from dfj_bootstrap.runs.commits import read_part_records
+from dfj_bootstrap.runs.journal import read_journal
+from dfj_bootstrap.runs.tally import SEED_OUTCOMES, Tally, imbalance
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity
-from dfj_bootstrap.storage.journal import read_journal
-from dfj_bootstrap.storage.parts import read_part_records
 from tests.integration.test_replay import planned
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import Paid, dfj, model_config, status, write_config

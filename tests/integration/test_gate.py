@@ -10,23 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import OpenAIModel, Prices
-from dfj_bootstrap.endpoints.call import Call, Finish, Place, Reply
-from dfj_bootstrap.endpoints.gate import ALONE_S, Gate, whole_of
-from dfj_bootstrap.endpoints.patience import PATIENCE_S, Broken, Throttled
-from dfj_bootstrap.endpoints.purse import Purse
-from dfj_bootstrap.endpoints.rate_headers import duration, pause_asked
+from dfj_bootstrap.calls.call import Call, Place, Reply
+from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
-from dfj_bootstrap.policy.allowance import Grant
-from dfj_bootstrap.policy.breaker import (
-    FIRST_FAILURES,
-    MANY,
-    NEVER_UP_S,
-    OUTAGE_S,
-    Breaker,
-    answered,
-    broke,
-)
+from dfj_bootstrap.limits.allowance import Grant
+from dfj_bootstrap.limits.breaker import FIRST_FAILURES, MANY, NEVER_UP_S, OUTAGE_S, Breaker, answered, broke
+from dfj_bootstrap.limits.gate import ALONE_S, Gate, whole_of
+from dfj_bootstrap.limits.patience import PATIENCE_S, Broken, Throttled
+from dfj_bootstrap.limits.purse import Purse
+from dfj_bootstrap.limits.rate_headers import duration, pause_asked
 from tests.support.timers import ManualTimers, settled
 
 ANSWER = Reply("ok", Finish.STOP, "tiny", input_tokens=60, output_tokens=40, cost_usd=0.001)

@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import THINKING_ROOM, GeminiModel, Prices
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Place
-from dfj_bootstrap.endpoints.gate import Gate
-from dfj_bootstrap.endpoints.gemini import GeminiEndpoint
+from dfj_bootstrap.calls.call import IMAGE, Call, Place
+from dfj_bootstrap.config.models import THINKING_ROOM, GeminiModel, Prices
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.gemini.endpoint import GeminiEndpoint
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
+from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
 from tests.support.gemini_server import REFUSALS, Behaviour, GeminiServer, Request
 from tests.support.ladders import make_picture
@@ -387,7 +388,7 @@ def test_without_the_extra_the_user_is_told_what_to_install() -> None:
         "import sys; sys.modules['google.genai'] = None\n"
         "from pathlib import Path\n"
         "from dfj_bootstrap.config import Config\n"
-        "from dfj_bootstrap.engine.wiring import check_backends\n"
+        "from dfj_bootstrap.roles.casting import check_backends\n"
         "models = {'m': {'backend': 'gemini', 'model': 'x', 'base_url': 'http://127.0.0.1:9'}}\n"
         "config = Config(seeds='s', output='o', models=models, evaluator={'model': 'm'})\n"
         "check_backends(config)\n"
@@ -398,7 +399,7 @@ def test_without_the_extra_the_user_is_told_what_to_install() -> None:
 
 
 def test_the_client_library_is_loaded_only_for_those_who_use_it() -> None:
-    done = _python("import sys, dfj_bootstrap.engine.wiring; sys.exit('google.genai' in sys.modules)")
+    done = _python("import sys, dfj_bootstrap.roles.casting; sys.exit('google.genai' in sys.modules)")
     assert done.returncode == 0, done.stderr
 
 

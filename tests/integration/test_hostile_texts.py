@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from dfj_bootstrap.endpoints import scripted_server
+from dfj_bootstrap.endpoints.scripted import server as scripted_server
 from tests.support.runs import dfj, model_config, write_config
 from tests.support.seeds import GOLD, write_seed_rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.storage.parts import PartRecord, read_part_records
+from dfj_bootstrap.runs.commits import PartRecord, read_part_records
 from tests.support.commands import refusal
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import Paid, dfj, model_config, refused, status, tree_digest, write_config

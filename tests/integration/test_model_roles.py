@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.config import EvaluatorRole, GeneratorRole, OpenAIModel, ParaphraserRole, WriterRole
+from dfj_bootstrap.calls.call import IMAGE, Call, Endpoint, Reply
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.roles import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.rationale import LEVELS, Label, Rationale
 from dfj_bootstrap.domain.seed import Annotation, Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Ladder, Paraphrase, Round
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Endpoint, Finish, Reply
-from dfj_bootstrap.endpoints.gate import Gate
-from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
+from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
 from dfj_bootstrap.errors import ConfigError, Unusable
+from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.policy import fidelity
 from dfj_bootstrap.policy.fidelity import Window
 from dfj_bootstrap.prompting.templates import load_prompt, parse_prompt

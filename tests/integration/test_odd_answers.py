@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import OpenAIModel, Prices
-from dfj_bootstrap.endpoints.call import Call, Finish, Place
-from dfj_bootstrap.endpoints.gate import Gate, whole_of
-from dfj_bootstrap.endpoints.lost import note_lost_by
-from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
-from dfj_bootstrap.endpoints.purse import Purse
+from dfj_bootstrap.calls.call import Call, Place
+from dfj_bootstrap.calls.lost import note_lost_by
+from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
+from dfj_bootstrap.limits.gate import Gate, whole_of
+from dfj_bootstrap.limits.purse import Purse
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS
 from tests.support.model_server import Behaviour, ModelServer
 from tests.support.odd_replies import UNREADABLE

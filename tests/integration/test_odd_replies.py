@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import GeminiModel, OpenAIModel, VLLMModel
+from dfj_bootstrap.calls.call import Call, Endpoint, Place
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, VLLMModel
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.seed import ImageRef
-from dfj_bootstrap.endpoints.call import Call, Endpoint, Finish, Place
-from dfj_bootstrap.endpoints.gate import Gate
-from dfj_bootstrap.endpoints.gemini import GeminiEndpoint
-from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
-from dfj_bootstrap.endpoints.vllm import Replicas, VLLMEndpoint
+from dfj_bootstrap.endpoints.gemini.endpoint import GeminiEndpoint
+from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
+from dfj_bootstrap.endpoints.vllm.endpoint import Replicas, VLLMEndpoint
 from dfj_bootstrap.errors import CallFailed
+from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS
 from tests.support.certificates import certificate
 from tests.support.model_server import ModelServer

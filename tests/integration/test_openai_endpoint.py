@@ -16,17 +16,18 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import OpenAIModel, Prices
+from dfj_bootstrap.calls.call import IMAGE, Call, Place
+from dfj_bootstrap.calls.pictures import Pictures
+from dfj_bootstrap.calls.usage import Metered
+from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.domain.resizing import PixelLimits
 from dfj_bootstrap.domain.seed import ImageRef
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Place
-from dfj_bootstrap.endpoints.gate import Gate
-from dfj_bootstrap.endpoints.openai import OpenAIEndpoint
-from dfj_bootstrap.endpoints.openai_wire import Dialect, read_answer, read_problem, request_body
-from dfj_bootstrap.endpoints.pictures import Pictures
-from dfj_bootstrap.endpoints.usage import Metered
+from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
+from dfj_bootstrap.endpoints.openai.wire import Dialect, read_answer, read_problem, request_body
 from dfj_bootstrap.endpoints.wire import retry_after, scrubbed
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, RunError
-from dfj_bootstrap.policy.resizing import PixelLimits
+from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
 from tests.support.ladders import make_picture
 from tests.support.model_server import Behaviour, ModelServer

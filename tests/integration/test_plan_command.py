@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from dfj_bootstrap.cli.plan import confirm_cost
-from dfj_bootstrap.config_file import load_config
+from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.estimate.forecast import SAMPLE, forecast
 from tests.support.model_server import Behaviour, read_log, server_process

@@ -11,17 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config_file import load_config
-from dfj_bootstrap.endpoints.call import Call, Finish, Reply
-from dfj_bootstrap.endpoints.scripted_roles import answer
-from dfj_bootstrap.engine.identity import identity_of
+from dfj_bootstrap.calls.call import Call, Reply
+from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.scripted.roles import answer
 from dfj_bootstrap.engine.partition import Job
-from dfj_bootstrap.engine.wiring import Backends
 from dfj_bootstrap.engine.worker import Worker
+from dfj_bootstrap.intake.plan import make_plan
+from dfj_bootstrap.roles.casting import Backends
+from dfj_bootstrap.roles.identity import identity_of
+from dfj_bootstrap.runs.manifest import open_manifest
+from dfj_bootstrap.runs.tables import read_table
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity
-from dfj_bootstrap.storage.manifest import open_manifest
-from dfj_bootstrap.storage.plan import make_plan
-from dfj_bootstrap.storage.tables import read_table
 from tests.support.runs import model_config, write_config
 from tests.support.seeds import write_seed_rows
 

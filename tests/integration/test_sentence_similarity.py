@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.config import SimilarityConfig
+from dfj_bootstrap.config.sections import SimilarityConfig
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.fidelity import Window, verdict

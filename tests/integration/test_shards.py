@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dfj_bootstrap.config import Config, DatasetConfig
+from dfj_bootstrap.config.sections import DatasetConfig
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.dataset.assembly import assemble
 from dfj_bootstrap.domain.seed import ImageRef
 from tests.support.ladders import make_ladder, make_picture, make_seed, write_run

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.endpoints import vllm_supervisor
-from dfj_bootstrap.endpoints.vllm_command import free_port
-from dfj_bootstrap.endpoints.vllm_process import MOST_RESTARTS, Launch, ServerProcess
+from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
+from dfj_bootstrap.endpoints.vllm.command import free_port
+from dfj_bootstrap.endpoints.vllm.process import MOST_RESTARTS, Launch, ServerProcess
 from dfj_bootstrap.errors import EndpointRejected
 from tests.support import stand_in_vllm
 from tests.support.processes import when_gone, when_lines

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from dfj_bootstrap.endpoints.scripted_roles import answer, draw
+from dfj_bootstrap.endpoints.scripted.roles import answer, draw
 from tests.support.odd_replies import odd_reply
 
 _TYPES = "type.googleapis.com/google.rpc"

@@ -24,7 +24,7 @@ from dfj_bootstrap.domain.trajectory import (
     Trajectory,
 )
 from dfj_bootstrap.policy.ordering import partition_of, slice_of
-from dfj_bootstrap.storage.tables import PartWriter
+from dfj_bootstrap.runs.tables import PartWriter
 
 ALL_FIVE = dict.fromkeys(LEVELS, 5)
 """Every level accepted, with five accepted paraphrases each."""

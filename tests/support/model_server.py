@@ -23,10 +23,10 @@ from typing import IO, Any
 
 from aiohttp import web
 
-from dfj_bootstrap.endpoints import scripted_server
-from dfj_bootstrap.endpoints.scripted_replay import Recording
-from dfj_bootstrap.endpoints.scripted_server import Behaviour, Request
-from dfj_bootstrap.endpoints.scripted_wire import ANSWERED, completion, role_of, texts
+from dfj_bootstrap.endpoints.scripted import server as scripted_server
+from dfj_bootstrap.endpoints.scripted.replay import Recording
+from dfj_bootstrap.endpoints.scripted.server import Behaviour, Request
+from dfj_bootstrap.endpoints.scripted.wire import ANSWERED, completion, role_of, texts
 from tests.support.odd_replies import lasting_kind, odd_reply, split_rates
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dfj_bootstrap.endpoints.scripted_roles import draw
+from dfj_bootstrap.endpoints.scripted.roles import draw
 
 PAGE = (
     "<!DOCTYPE html><html><head><title>Blocked &amp; logged</title><style>p {color: red}</style></head>"

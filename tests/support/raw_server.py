@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeAlias
 
-from dfj_bootstrap.endpoints.scripted_wire import completion, role_of
+from dfj_bootstrap.endpoints.scripted.wire import completion, role_of
 
 GZIP = b"Content-Encoding: gzip\r\n"
 

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.endpoints.scripted_wire import completion, role_of
+from dfj_bootstrap.endpoints.scripted.wire import completion, role_of
 
 _ENGINE = "import signal; signal.signal(signal.SIGTERM, signal.{}); signal.pause()"
 _DEATH = 3

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from yarl import URL
 
-from dfj_bootstrap.config import Config, GeminiModel, OpenAIModel, VLLMModel
+from dfj_bootstrap.config.addresses import problem_of_address, problem_of_base_url, problem_of_variable
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, VLLMModel
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.model_names import public_name
+from dfj_bootstrap.endpoints.keys import key_of
 from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
-from dfj_bootstrap.engine.keys import key_of
-from dfj_bootstrap.engine.wiring import backend_note, check_backends
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.policy.addresses import problem_of_address, problem_of_base_url, problem_of_variable
-from dfj_bootstrap.policy.model_names import public_name
+from dfj_bootstrap.roles.casting import backend_note, check_backends
 
 GOOD = [
     "http://127.0.0.1:8000/v1", "https://api.example.com/v1/", "http://localhost", "http://[::1]:8000/v1",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfj_bootstrap.policy.admission import Admission, Answer, observe, opened
+from dfj_bootstrap.limits.admission import Admission, Answer, observe, opened
 
 Latency = Callable[[random.Random, int], float]
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.engine.allowances import Coordinator, Grants, Usage
 from dfj_bootstrap.errors import BudgetSpent
-from dfj_bootstrap.policy.allowance import (
+from dfj_bootstrap.limits.allowance import (
     BURST_S,
     Bucket,
     Demand,
@@ -21,6 +20,7 @@ from dfj_bootstrap.policy.allowance import (
     split_rate,
     split_slots,
 )
+from dfj_bootstrap.limits.allowances import Coordinator, Grants, Usage
 
 amounts = st.floats(0, 1e6)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.policy.alternation import any_of
+from dfj_bootstrap.language.alternation import any_of
 
 _WORDS = st.text(alphabet="ab .|(", min_size=1, max_size=5)
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.config import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
+from dfj_bootstrap.calls.call import IMAGE, Call, Place, Reply
+from dfj_bootstrap.config.roles import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Round
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Place, Reply
-from dfj_bootstrap.engine.samples import samples_of
 from dfj_bootstrap.errors import CallFailed
 from dfj_bootstrap.prompting.templates import load_prompt
 from dfj_bootstrap.roles.model import ModelEvaluator, ModelGenerator, ModelParaphraser, ModelWriter
 from dfj_bootstrap.roles.model_asking import Line
 from dfj_bootstrap.roles.recorded import RecordedSimilarity
+from dfj_bootstrap.runs.facts import samples_of
 from tests.support.seeds import make_seed
 
 SEED = make_seed()

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.dataset.card import GOLD, RATING, RATIONALE, CardFacts, card
 from dfj_bootstrap.domain.seed import Split
 from dfj_bootstrap.policy.pairing import PairBooks

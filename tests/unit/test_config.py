@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dfj_bootstrap.config import ROLES, Config, OpenAIModel
-from dfj_bootstrap.config_file import load_config
+from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.roles import ROLES
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
 
 OPENAI = {"backend": "openai", "model": "m"}

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dfj_bootstrap.cli.display import PlainDisplay, TerminalDisplay
-from dfj_bootstrap.engine.books import Books
+from dfj_bootstrap.runs.books import Books
 
 
 class Clock:

@@ -17,12 +17,13 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from dfj_bootstrap.cli.main import MEANINGS, app
-from dfj_bootstrap.config import ROLES, Config
-from dfj_bootstrap.config_file import load_config
+from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.roles import ROLES
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.intake.row_model import MarkRow, SeedRowModel, parse_row
 from dfj_bootstrap.policy import acceptance, fidelity
 from dfj_bootstrap.roles.rules.writer import NO_ANNOTATIONS
-from dfj_bootstrap.storage.row_model import MarkRow, SeedRowModel, parse_row
-from dfj_bootstrap.storage.table_rows import TABLES
+from dfj_bootstrap.runs.table_rows import TABLES
 from docs.generate import TARGET, render, sections
 from tests.support.runs import ENVIRONMENT, dfj, write_config
 from tests.support.seeds import write_seed_rows

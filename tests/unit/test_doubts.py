@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from dfj_bootstrap.endpoints.call import Call, Finish, Place
-from dfj_bootstrap.endpoints.doubts import Doubts
-from dfj_bootstrap.endpoints.patience import Doubtful
+from dfj_bootstrap.calls.call import Call, Place
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
-from dfj_bootstrap.policy.breaker import MANY
+from dfj_bootstrap.limits.breaker import MANY
+from dfj_bootstrap.limits.doubts import Doubts
+from dfj_bootstrap.limits.patience import Doubtful
 
 CALL = Call("generator", "m", "tiny", "digest", ("Write.",), None, {}, 0.0, 100, Place("s", 2))
 OTHER = replace(CALL, parts=("Write more.",))

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.endpoints import gemini_wire, openai_wire
-from dfj_bootstrap.endpoints.call import Call, Finish, Place, Reply
+from dfj_bootstrap.calls.call import Call, Place, Reply
+from dfj_bootstrap.calls.usage import Metered
+from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.embedded import status_of
-from dfj_bootstrap.endpoints.endings import finish_of, is_policy_refusal
-from dfj_bootstrap.endpoints.openai_wire import Problem, is_out_of_quota, read_problem
-from dfj_bootstrap.endpoints.patience import Broken, Throttled, raise_if_passing
-from dfj_bootstrap.endpoints.usage import Metered
+from dfj_bootstrap.endpoints.finishes import finish_of, is_policy_refusal
+from dfj_bootstrap.endpoints.gemini import wire as gemini_wire
+from dfj_bootstrap.endpoints.openai import wire as openai_wire
+from dfj_bootstrap.endpoints.openai.wire import Problem, is_out_of_quota, read_problem
+from dfj_bootstrap.limits.patience import Broken, Throttled, raise_if_passing
 
 CALL = Call("generator", "m", "tiny", "digest", ("Write.",), None, {}, 0.0, 100, Place("s", 2))
 USAGE = {"prompt_tokens": 30, "completion_tokens": 0}

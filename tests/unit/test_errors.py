@@ -16,8 +16,8 @@ from dfj_bootstrap.errors import (
     Unusable,
     unwrapped,
 )
-from dfj_bootstrap.storage.image_paths import BadImage
-from dfj_bootstrap.storage.row_model import RowRefused
+from dfj_bootstrap.intake.image_paths import BadImage
+from dfj_bootstrap.intake.row_model import RowRefused
 
 _ARGUMENTS: dict[type[BaseException], tuple[str, ...]] = {
     Unusable: ("generator_unparsable", "raw text"),

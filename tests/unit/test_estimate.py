@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.domain.image_tokens import image_tokens
 from dfj_bootstrap.domain.rationale import LEVELS, WRITTEN_LEVELS
 from dfj_bootstrap.domain.seed import ImageRef
-from dfj_bootstrap.estimate.sizes import MeanTokens, Sizes
-from dfj_bootstrap.policy.estimate import (
+from dfj_bootstrap.estimate.course import (
     NOTHING,
     Answered,
     Course,
@@ -27,7 +27,7 @@ from dfj_bootstrap.policy.estimate import (
     hours,
     total,
 )
-from dfj_bootstrap.policy.image_tokens import image_tokens
+from dfj_bootstrap.estimate.sizes import MeanTokens, Sizes
 from tests.support.seeds import make_seed
 
 ROLES = ("writer", "generator", "evaluator", "paraphraser")

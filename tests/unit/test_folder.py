@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.storage.folder import check_run_folder, is_empty, retire, throw_away_preview
-from dfj_bootstrap.storage.lock import run_lock
-from dfj_bootstrap.storage.manifest import close_manifest, open_manifest
+from dfj_bootstrap.runs.folder import check_run_folder, is_empty, retire, throw_away_preview
+from dfj_bootstrap.runs.lock import run_lock
+from dfj_bootstrap.runs.manifest import close_manifest, open_manifest
 from tests.support.runs import tree_digest
 
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import THINKING_ROOM, GeminiModel
-from dfj_bootstrap.endpoints.call import IMAGE, Call, Finish, Place, Reply
-from dfj_bootstrap.endpoints.gemini_wire import (
+from dfj_bootstrap.calls.call import IMAGE, Call, Place, Reply
+from dfj_bootstrap.calls.usage import Metered
+from dfj_bootstrap.config.models import THINKING_ROOM, GeminiModel
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.gemini.wire import (
     Dialect,
     Problem,
     adapted,
@@ -23,10 +25,9 @@ from dfj_bootstrap.endpoints.gemini_wire import (
     read_problem,
     request_body,
 )
-from dfj_bootstrap.endpoints.patience import Broken
-from dfj_bootstrap.endpoints.usage import Metered
-from dfj_bootstrap.engine.keys import key_of, key_variable
+from dfj_bootstrap.endpoints.keys import key_of, key_variable
 from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.limits.patience import Broken
 from dfj_bootstrap.prompting.replies import RATING_FIELDS
 
 CALL = Call(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap import compose
-from dfj_bootstrap.compose import basis_of
-from dfj_bootstrap.config import Config
-from dfj_bootstrap.engine.identity import default_identity_of, identity_of, made_with_another
+from dfj_bootstrap.app import start as compose
+from dfj_bootstrap.app.start import basis_of
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.roles.identity import default_identity_of, identity_of, made_with_another
 
 PAID = {"backend": "openai", "model": "m"}
 ROLES = {role: {"model": "paid"} for role in ("writer", "generator", "evaluator", "paraphraser")}

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dfj_bootstrap.domain.seed import ImageRef
 from dfj_bootstrap.errors import SeedsError
-from dfj_bootstrap.storage.images import BadImage, ImageLimits, dataset_bytes, open_image, upright_png
+from dfj_bootstrap.intake.images import BadImage, ImageLimits, dataset_bytes, open_image, upright_png
 from tests.support.seeds import BAD, write_picture
 
 IMAGES = BAD / "images"
@@ -95,7 +95,7 @@ def test_a_good_picture_is_described_as_its_upright_content(
 _MEASURE = """
 import resource, sys
 from pathlib import Path
-from dfj_bootstrap.storage.images import BadImage, open_image
+from dfj_bootstrap.intake.images import BadImage, open_image
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     open_image(Path(sys.argv[1]), "bomb_30000.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dfj_bootstrap.config_file import load_config
+from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.local_paths import local_path
 

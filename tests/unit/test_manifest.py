@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.storage.manifest import close_manifest, open_manifest, read_manifest
+from dfj_bootstrap.runs.manifest import close_manifest, open_manifest, read_manifest
 
 IDENTITY = {"generator": {"model": "a", "temperature": 0.9}}
 

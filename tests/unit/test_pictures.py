@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dfj_bootstrap.config import OpenAIModel
+from dfj_bootstrap.calls.pictures import Pictures
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.domain.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS, PixelLimits, shown_size
 from dfj_bootstrap.domain.seed import ImageRef
-from dfj_bootstrap.endpoints.pictures import Pictures
-from dfj_bootstrap.policy.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS, PixelLimits, shown_size
-from dfj_bootstrap.storage.images import dataset_bytes, open_image, shown_bytes
+from dfj_bootstrap.intake.images import dataset_bytes, open_image, shown_bytes
 from tests.support.seeds import write_picture
 
 PUBLISHED = PixelLimits()

@@ -13,16 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import Config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, Annotation, Box, ImageRef, Seed, Split
 from dfj_bootstrap.errors import RunFolderError, SeedsError
+from dfj_bootstrap.intake.images import open_image
+from dfj_bootstrap.intake.plan import content_of, make_plan
 from dfj_bootstrap.policy.ordering import partition_of
-from dfj_bootstrap.storage.images import open_image
-from dfj_bootstrap.storage.plan import (
+from dfj_bootstrap.runs.planned import (
     PlanSummary,
-    content_of,
-    make_plan,
     partition_file,
     read_partition,
     read_summary,

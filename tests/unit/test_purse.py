@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.endpoints.purse import Purse
+from dfj_bootstrap.limits.purse import Purse
 
 SHARE = st.floats(0, 1)
 

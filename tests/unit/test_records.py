@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from dfj_bootstrap.config import DatasetConfig
+from dfj_bootstrap.config.sections import DatasetConfig
 from dfj_bootstrap.dataset.records import (
     GradedLevel,
     GradedSeed,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.policy.refusals import is_refusal
+from dfj_bootstrap.language.refusals import is_refusal
 
 REFUSALS = [
     "I'm sorry, but I can't help with that.",

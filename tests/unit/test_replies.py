@@ -14,13 +14,7 @@ from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.texts import says_something
 from dfj_bootstrap.prompting.forms import Unreadable, read_fields
 from dfj_bootstrap.prompting.leaks import leak
-from dfj_bootstrap.prompting.replies import (
-    Rating,
-    read_critique,
-    read_rating,
-    read_rationale,
-    read_score,
-)
+from dfj_bootstrap.prompting.replies import Rating, read_critique, read_rating, read_rationale, read_score
 from dfj_bootstrap.prompting.text import clean
 
 CORPUS = [

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import DatasetConfig
+from dfj_bootstrap.config.sections import DatasetConfig
 from dfj_bootstrap.dataset.records import (
     GradedLevel,
     GradedSeed,

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import Faults, ScriptedModel
-from dfj_bootstrap.endpoints.scripted import behaviour_of
-from dfj_bootstrap.endpoints.scripted_replay import FIELDS, Recorded, Recording, check_replay
-from dfj_bootstrap.endpoints.scripted_server import ModelServer
-from dfj_bootstrap.endpoints.scripted_wire import completion
+from dfj_bootstrap.config.models import Faults, ScriptedModel
+from dfj_bootstrap.endpoints.scripted.endpoint import behaviour_of
+from dfj_bootstrap.endpoints.scripted.replay import FIELDS, Recorded, Recording, check_replay
+from dfj_bootstrap.endpoints.scripted.server import ModelServer
+from dfj_bootstrap.endpoints.scripted.wire import completion
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.prompting.replies import read_rating, read_rationale
 

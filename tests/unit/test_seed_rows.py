@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, Box, Seed
 from dfj_bootstrap.errors import SeedsError
-from dfj_bootstrap.storage import json_lines
-from dfj_bootstrap.storage.row_model import RowRefused, clean, parse_row
-from dfj_bootstrap.storage.seed_rows import Note, Refusal, read_seeds
+from dfj_bootstrap.intake import json_lines
+from dfj_bootstrap.intake.row_model import RowRefused, clean, parse_row
+from dfj_bootstrap.intake.seed_rows import Note, Refusal, read_seeds
 from tests.support.seeds import BAD, image_threads, seed_row, write_picture, write_rows, write_seed_rows
 
 ITEMS = list(read_seeds([BAD / "rows.jsonl"]))

@@ -22,9 +22,9 @@ from dfj_bootstrap.domain.trajectory import (
     Round,
     Trajectory,
 )
-from dfj_bootstrap.storage.parts import PartRecord, read_part_records, write_part_record
-from dfj_bootstrap.storage.table_rows import TABLES
-from dfj_bootstrap.storage.tables import (
+from dfj_bootstrap.runs.commits import PartRecord, read_part_records, write_part_record
+from dfj_bootstrap.runs.table_rows import TABLES
+from dfj_bootstrap.runs.tables import (
     ROWS_PER_GROUP,
     PartWriter,
     Slice,

@@ -22,15 +22,8 @@ from dfj_bootstrap.domain.trajectory import (
     Trajectory,
     TrajectoryOutcome,
 )
-from dfj_bootstrap.engine.books import Books
-from dfj_bootstrap.engine.tally import (
-    Tally,
-    books,
-    imbalance,
-    tally_paraphrase,
-    tally_seed,
-    tally_trajectory,
-)
+from dfj_bootstrap.runs.books import Books
+from dfj_bootstrap.runs.tally import Tally, books, imbalance, tally_paraphrase, tally_seed, tally_trajectory
 
 OUTCOMES = st.sampled_from([Accepted("why"), Rejected("off_level"), Failed("500")])
 

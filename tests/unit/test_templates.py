@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfj_bootstrap.calls.call import IMAGE
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.domain.seed import Annotation, Box, ImageRef, Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Evaluation, Paraphrase, Round
-from dfj_bootstrap.endpoints.call import IMAGE
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy import fidelity
 from dfj_bootstrap.prompting import messages

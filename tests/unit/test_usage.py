@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.config import OpenAIModel, Prices
-from dfj_bootstrap.endpoints.call import Call, Finish, Place, Reply
-from dfj_bootstrap.endpoints.reserve import Need, Reserve
-from dfj_bootstrap.endpoints.usage import Metered, Usage, count, read_usage
+from dfj_bootstrap.calls.call import Call, Place, Reply
+from dfj_bootstrap.calls.usage import Metered, Usage
+from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints.usage import count, read_usage
+from dfj_bootstrap.limits.reserve import Need, Reserve
 from tests.support.odd_replies import UNREADABLE, USAGES
 
 PRICES = Prices(input=1.0, output=10.0, cached=0.5)

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dfj_bootstrap.config import Config, GeneratorRole, VLLMModel
-from dfj_bootstrap.endpoints.vllm import Router, ranking, replica_launch
-from dfj_bootstrap.endpoints.vllm_command import gpu_shares, serve_command
-from dfj_bootstrap.endpoints.vllm_process import tail_of
-from dfj_bootstrap.engine.identity import identity_of
+from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.config.roles import GeneratorRole
+from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.endpoints.vllm.command import gpu_shares, serve_command
+from dfj_bootstrap.endpoints.vllm.endpoint import Router, ranking, replica_launch
+from dfj_bootstrap.endpoints.vllm.process import tail_of
 from dfj_bootstrap.errors import ConfigError, EndpointRejected, Stopped
+from dfj_bootstrap.roles.identity import identity_of
 
 
 class FakeReplica:

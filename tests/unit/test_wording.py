@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.policy.denials import stem, tokens_of
-from dfj_bootstrap.policy.wording import REALNESS, Poles, analyse
+from dfj_bootstrap.language.denials import stem, tokens_of
+from dfj_bootstrap.language.wording import REALNESS, Poles, analyse
 
 HEAP = [
     "not",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.storage.tables import read_table
+from dfj_bootstrap.runs.tables import read_table
 from tests.support.processes import when_gone, when_lines
 from tests.support.runs import dfj, kill, start_dfj, status
 from tests.support.vllm import ANSWERED, FROM_START_S, build_tiny_model, processes_of, write_vllm_config

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from dfj_bootstrap.policy.alternation import any_of
+from dfj_bootstrap.language.alternation import any_of
 from dfj_bootstrap.roles.rules.words import capitalised
 
 _BOTH_WAYS = (

@@ -1,0 +1,223 @@
+"""The endpoints: ways to reach a model, their limits and their prices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from dfj_bootstrap.config.addresses import problem_of_base_url, problem_of_variable
+from dfj_bootstrap.config.section import Section
+from dfj_bootstrap.domain.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS, PixelLimits
+
+
+class Prices(Section):
+    """USD per million tokens."""
+
+    input: float = Field(ge=0)
+    """USD per million input tokens."""
+    output: float = Field(ge=0)
+    """USD per million output tokens."""
+    cached: float | None = Field(default=None, ge=0)
+    """USD per million cached input tokens; default: as `input`."""
+
+
+THINKING_ROOM = 8192
+"""Tokens that a model may think where nothing else is configured: about as far as it goes by itself."""
+
+_REASONS = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])")
+"""Names of OpenAI's models that reason before they answer, a gateway's prefix or not."""
+
+Safety = Literal["BLOCK_NONE", "BLOCK_ONLY_HIGH", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_LOW_AND_ABOVE"]
+"""The thresholds of Gemini's adjustable safety filters, by Google's names."""
+
+
+class PaidModel(Section):
+    """What every endpoint that is called over a network has in common."""
+
+    model: str
+    """The model's name as the server knows it."""
+    send_images: bool = True
+    """Whether the image goes with each call; off for text-only models."""
+    max_pixels: int = Field(default=MAX_PIXELS, ge=FACTOR**2)
+    """The most pixels (width × height) of the image as it is sent; a larger one is scaled down."""
+    min_pixels: int = Field(default=MIN_PIXELS, ge=1, le=64_000_000)
+    """The least pixels of the image as it is sent; a smaller one is scaled up."""
+    max_in_flight: int = Field(default=64, ge=1, le=100_000)
+    """The most calls in flight at once, over all workers; fewer where the server shows that it can't."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """The most requests per minute, over all workers."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """The most tokens per minute, in and out, over all workers."""
+    timeout_s: float = Field(default=120, gt=0, le=86_400)
+    """Seconds after which a call without an answer counts as dropped."""
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    """Network attempts per call (5xx, timeouts, dropped connections) before its seed is failed."""
+    prices: Prices | None = None
+    """What it costs; default: from a price library, and uncounted where that doesn't know the model."""
+
+    @field_validator("base_url", check_fields=False)
+    @classmethod
+    def _an_address_without_secrets(cls, value: str | None) -> str | None:
+        return _without_problem(value, problem_of_base_url)
+
+    @field_validator("api_key_env", check_fields=False)
+    @classmethod
+    def _a_name_and_no_key(cls, value: str | None) -> str | None:
+        return _without_problem(value, problem_of_variable)
+
+    @model_validator(mode="after")
+    def _pixels_ordered(self) -> Self:
+        if self.min_pixels > self.max_pixels:
+            raise ValueError(f"min_pixels ({self.min_pixels}) is above max_pixels ({self.max_pixels})")
+        return self
+
+    @property
+    def pixels(self) -> PixelLimits:
+        """How large an image is sent."""
+        return PixelLimits(self.min_pixels, self.max_pixels)
+
+    @property
+    def most_thinking(self) -> int:
+        """The most tokens that are paid as output on top of what an answer may have."""
+        return 0
+
+
+class OpenAIModel(PaidModel):
+    """Any server that speaks the OpenAI chat completions API."""
+
+    backend: Literal["openai"]
+    """`openai`."""
+    base_url: str | None = None
+    """The server's address, e.g. `http://127.0.0.1:8000/v1`; default: OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; it may stand in a `.env` beside the config."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How much a reasoning model thinks before it answers, as the server takes it; default: it decides."""
+    reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Tokens for that, paid as output and on top of `max_tokens`; default: 8192 for `o…`, `gpt-5…`."""
+
+    @property
+    def most_thinking(self) -> int:
+        if self.reasoning_tokens is not None:
+            return self.reasoning_tokens
+        return THINKING_ROOM if _REASONS.match(self.model) else 0
+
+
+class GeminiModel(PaidModel):
+    """Google's Gemini API; needs the extra `gemini`."""
+
+    backend: Literal["gemini"]
+    """`gemini`."""
+    base_url: str | None = None
+    """The address of a gateway, e.g. `http://127.0.0.1:8000`; default: Google's own."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key; default: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`."""
+    safety: Safety | None = None
+    """From which probability of harm on answers are blocked, e.g. `BLOCK_NONE`; default: the model's own."""
+    thinking_budget: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Tokens for thinking, paid as output and on top of `max_tokens`; 0: none; default: the model decides."""
+
+    @property
+    def most_thinking(self) -> int:
+        return THINKING_ROOM if self.thinking_budget is None else self.thinking_budget
+
+
+class VLLMModel(PaidModel):
+    """A model that the run itself serves with vLLM; needs the extra `vllm`, or the `vllm` command."""
+
+    backend: Literal["vllm"]
+    """`vllm`."""
+    model: str
+    """A hub model or the absolute path of a folder, as `vllm serve` takes it."""
+    replicas: int = Field(default=1, ge=1, le=1024)
+    """Servers; the calls of one seed go to one of them, and `max_in_flight` counts over all."""
+    gpus_per_replica: int = Field(default=1, ge=0, le=1024)
+    """GPUs of each server; more than one: tensor parallel; 0: on the CPU."""
+    args: list[str] = Field(default=[])
+    """Further arguments of `vllm serve`, e.g. `["--max-model-len", 8192]`."""
+    startup_timeout_s: float = Field(default=900, gt=0, le=86_400)
+    """Seconds that a server may take from its start until it answers; a download counts."""
+
+    @field_validator("args", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        plain = isinstance(value, list)
+        return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+
+    @field_validator("args")
+    @classmethod
+    def _not_ours(cls, args: list[str]) -> list[str]:
+        for name in ("--host", "--port", "--api-key", "--served-model-name"):
+            if any(each.split("=")[0].replace("_", "-") == name for each in args):
+                raise ValueError(f"{name} is set by the run itself")
+        return args
+
+
+class Faults(Section):
+    """Shares of the requests to a scripted model that go wrong, each from 0 to 1; together at most 1."""
+
+    server_errors: float = Field(default=0, ge=0, le=1)
+    """Answered with a 500."""
+    too_many_requests: float = Field(default=0, ge=0, le=1)
+    """Answered with a 429 and a `Retry-After`."""
+    dropped: float = Field(default=0, ge=0, le=1)
+    """The connection is dropped."""
+    hangs: float = Field(default=0, ge=0, le=1)
+    """Never answered: `timeout_s` ends them."""
+    broken: float = Field(default=0, ge=0, le=1)
+    """Answered with half a JSON object."""
+    garbage: float = Field(default=0, ge=0, le=1)
+    """Answered, and paid, with a text that can't be parsed."""
+    cut_off: float = Field(default=0, ge=0, le=1)
+    """Answered with a text that ends at the token limit."""
+    refusals: float = Field(default=0, ge=0, le=1)
+    """Refused by the model."""
+
+    @model_validator(mode="after")
+    def _not_more_than_all(self) -> Faults:
+        if sum(self.model_dump().values()) > 1:
+            raise ValueError("the shares add up to more than 1")
+        return self
+
+
+class ScriptedModel(PaidModel):
+    """A rehearsal: a server inside each worker invents or replays answers, behind the real client."""
+
+    backend: Literal["scripted"]
+    """`scripted`."""
+    model: str = "scripted"
+    """A name for the texts' origin."""
+    latency_s: float = Field(default=0.05, ge=0, le=86_400)
+    """Mean seconds to an answer; each one takes between half and one and a half of it."""
+    off_level: float = Field(default=0.3, ge=0, le=1)
+    """The share of generated texts that miss the level they were asked for."""
+    retry_after_s: float | None = Field(default=0.2, ge=0, le=86_400)
+    """What a 429 asks to wait; null: it doesn't say."""
+    faults: Faults = Faults()
+    replay: Path | None = None
+    """Recorded answers, JSON lines as `dfj calls RUN --json` prints them; what isn't in it is invented."""
+    rng_seed: int = 0
+    """Moves which requests go wrong."""
+
+
+class RulesModel(Section):
+    """The embedded rules: no key, no GPU, deterministic, free; its calls are not journalled or counted."""
+
+    backend: Literal["rules"]
+    """`rules`."""
+
+
+Model = Annotated[
+    OpenAIModel | GeminiModel | VLLMModel | ScriptedModel | RulesModel, Field(discriminator="backend")
+]
+
+
+def _without_problem(value: str | None, problem_of: Callable[[str], str]) -> str | None:
+    problem = problem_of(value) if value is not None else ""
+    if problem:
+        raise ValueError(problem)
+    return value

@@ -1,0 +1,96 @@
+"""What the configuration of every job of calls has: models, engine, run folder, money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from dfj_bootstrap.config.models import Model, PaidModel, RulesModel
+from dfj_bootstrap.config.roles import Role
+from dfj_bootstrap.config.section import Section, nearest
+from dfj_bootstrap.config.sections import EngineConfig, SimilarityConfig
+from dfj_bootstrap.config.values import trouble_with
+
+
+class RunConfig(Section):
+    """A run of any job; the job's own configuration adds its roles, as fields, and what else it needs."""
+
+    output: Path = Path("runs/default")
+    """The run folder."""
+    models: dict[str, Model] = Field(default={"rules": RulesModel(backend="rules")})
+    """Endpoints by name; roles refer to them. `rules` is always there."""
+    engine: EngineConfig = EngineConfig()
+    budget_usd: float | None = Field(default=None, gt=0)
+    """USD that a run may cost over its whole life; it stops before a call that might not fit."""
+    max_unusable_share: float | None = Field(default=0.8, gt=0, le=1)
+    """The run stops where more than this share of a role's last 50 replies can't be used; null: never."""
+    tracing_headers: bool = True
+    """Send `X-DFJ-*` headers, so that a gateway can route and account for calls."""
+    confirm_above_usd: float = Field(default=5.0, ge=0)
+    """`dfj generate` asks before a new run whose likely cost in USD is above this, unless given `--yes`."""
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """Who takes part, by the name in the configuration."""
+        return {name: value for name, value in self if isinstance(value, Role)}
+
+    @property
+    def paid_models(self) -> Mapping[str, PaidModel]:
+        """The models in use that are called over a network, by name: of the roles, in their order."""
+        names = dict.fromkeys(name for role in self.roles.values() for name in (role.model, *role.fallback))
+        return {name: model for name in names if isinstance(model := self.models[name], PaidModel)}
+
+    @property
+    def compares_by(self) -> SimilarityConfig | None:
+        """How the job compares texts, if it does."""
+        return None
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _a_path(cls, value: Any) -> Any:
+        return path_text(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_always_there(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("models"), dict):
+            return {**data, "models": {"rules": {"backend": "rules"}, **data["models"]}}
+        return data
+
+    @model_validator(mode="after")
+    def _models_exist(self) -> Self:
+        for name in self.models:
+            why = trouble_with(name, str)
+            if why:
+                raise ValueError(f"models: the name {name!r} {why}")
+        for name, role in self.roles.items():
+            self._has(f"{name}.model", role.model)
+            for other in role.fallback:
+                self._has(f"{name}.fallback", other)
+            paid = all(isinstance(self.models[one], PaidModel) for one in (role.model, *role.fallback))
+            if role.fallback and not paid:
+                raise ValueError(f"{name}.fallback: the rules refuse nothing and can't step in for a model")
+            if len({role.model, *role.fallback}) <= len(role.fallback):
+                raise ValueError(f"{name}.fallback: names a model twice, or the role's own")
+        return self
+
+    def _has(self, where: str, wanted: str) -> None:
+        if wanted not in self.models:
+            hint = nearest(wanted, self.models)
+            raise ValueError(f"{where}: no model named {wanted!r} in `models`{hint}")
+
+
+def path_text(value: Any) -> Any:
+    """A value that can be a path, as it is.
+
+    Raises:
+        ValueError: it can't.
+    """
+    if value is None:
+        raise ValueError("is empty (YAML reads `~` alone as nothing; put it in quotes)")
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise ValueError(f"{value!r} is not a path")
+    return value

@@ -1,0 +1,1 @@
+"""A rehearsal: a server inside the worker that invents or replays answers."""

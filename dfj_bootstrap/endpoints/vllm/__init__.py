@@ -1,0 +1,1 @@
+"""Models that the run itself serves with vLLM."""

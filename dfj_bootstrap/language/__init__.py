@@ -1,0 +1,1 @@
+"""English, by tables and neighbourhood: words, stems, denials, refusals. Pure; no model and no grammar."""

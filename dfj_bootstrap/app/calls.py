@@ -7,31 +7,29 @@ prompt file has changed, or a threshold, so that the call isn't reached any more
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from dfj_bootstrap.calls.call import IMAGE, Call, Endpoint, Reply
 from dfj_bootstrap.calls.journalled import JournalledEndpoint, read_reply
-from dfj_bootstrap.config.models import PaidModel
-from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.domain.rationale import LEVELS
-from dfj_bootstrap.domain.seed import Seed
+from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.domain.trajectory import Ladder
+from dfj_bootstrap.engine.task import AnyTask
 from dfj_bootstrap.errors import CallFailed, RunFolderError
-from dfj_bootstrap.policy.ordering import partition_of
-from dfj_bootstrap.roles.casting import Backends, Cast, recipe_of
-from dfj_bootstrap.runs.facts import samples_of
-from dfj_bootstrap.runs.journal import Records, read_journal
-from dfj_bootstrap.runs.manifest import read_manifest
-from dfj_bootstrap.runs.planned import read_partition, read_summary
+from dfj_bootstrap.roles.backends import Backends
+from dfj_bootstrap.roles.casting import Cast
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity, NoSimilarity
-from dfj_bootstrap.stages.ladder import build_ladder
 from dfj_bootstrap.stages.protocols import Similarity
+from dfj_bootstrap.storage.facts import fact_of
+from dfj_bootstrap.storage.journal import Records
+from dfj_bootstrap.storage.planned import partition_file, read_rows
+from dfj_bootstrap.storage.reader import open_run
+from dfj_bootstrap.tasks.registry import ledger_of, task_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class SeenCall:
         round: turn of the refine loop; for a paraphrase, its index.
         prompt: the text of the question, without the image; ``None`` where it can't be made again.
         image: the name of the image that went with it, if one did.
+        noun: what the job calls what it asked about.
     """
 
     role: str
@@ -57,6 +56,7 @@ class SeenCall:
     prompt: str | None
     image: str | None
     reply: Reply
+    noun: str = "seed"
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -64,56 +64,64 @@ class SeenCall:
         return self.rates if self.level is None else (self.level,)
 
 
-async def read_calls(run: Path, seed_id: str | None = None) -> AsyncGenerator[SeenCall, None]:
-    """The answered calls of one seed, or of all, seed by seed in the order in which they are made.
+async def read_calls(run: Path, item_id: str | None = None) -> AsyncGenerator[SeenCall, None]:
+    """The answered calls of one item, or of all, item by item in the order in which they are made.
 
     Raises:
-        RunFolderError: the folder holds no run, or no such seed.
+        RunFolderError: the folder holds no run, or no such item.
         ConfigError: a prompt file of the run is gone.
     """
-    manifest, plan = read_manifest(run), read_summary(run)
-    if manifest is None or plan is None:
-        raise RunFolderError(f"{run}: no run here; give the output folder of `dfj generate`")
-    config = _config_of(run, manifest)
-    own = [partition_of(seed_id, plan.partitions)] if seed_id is not None else range(plan.partitions)
-    found = False
+    reader = open_run(run)
+    task, found = task_of(run, reader.manifest), False
+    own = range(reader.plan().partitions) if item_id is None else [reader.partition_of(item_id)]
     for partition in own:
-        records = _Answers(run / "journal" / f"part-{partition:04d}")
-        for seed in read_partition(run, partition):
-            if seed_id in (None, seed.id):
+        records = _Answers(reader.records(partition))
+        for row in read_rows(partition_file(run, partition)):
+            if item_id in (None, row["id"]):
                 found = True
-                for call in await _calls_of(config, seed, records):
-                    yield call
+                for call in await _calls_of(task, row, records):
+                    yield replace(call, noun=reader.noun)
     if not found:
-        raise RunFolderError(f"{run}: no seed {seed_id!r} in this run" if seed_id else f"{run}: no seeds")
-
-
-def _config_of(run: Path, manifest: Mapping[str, Any]) -> Config:
-    try:
-        return Config.model_validate(manifest["config"])
-    except ValidationError:
-        raise RunFolderError(
-            f"{run / 'run.json'}: its config is damaged, or of another version of this program"
-        ) from None
+        raise RunFolderError(f"{run}: no {ledger_of(run, reader.manifest).items.name}")
 
 
 class _Answers:
-    """A partition's journal, read only."""
+    """A partition's journal, read only.
 
-    def __init__(self, folder: Path) -> None:
-        self._records: dict[str, dict[str, Any]] = {}
-        for record in read_journal(folder):
-            self._records.setdefault(record["key"], record)
+    Attributes:
+        hidden: keys of facts that are to be as if nobody had added them yet.
+    """
+
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        self._values: dict[str, Any] = {}
+        self._answers: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        self._facts: dict[str, list[str]] = defaultdict(list)
+        self.hidden: Collection[str] = ()
+        for record in records:
+            self._enter(record["key"], record)
+
+    def _enter(self, key: str, record: Mapping[str, Any]) -> None:
+        if key in self._values:
+            return
+        self._values[key] = record["value"]
+        if "role" in record:
+            self._answers[record["seed"]][key] = record
+        elif fact := fact_of(record):
+            self._facts[fact.item_id].append(key)
 
     def get(self, key: str) -> Any | None:
-        record = self._records.get(key)
-        return None if record is None else record["value"]
+        return None if key in self.hidden else self._values.get(key)
 
     def append(self, key: str, value: Any, **about: Any) -> None:
         """Nothing is recorded by reading."""
 
-    def of_seed(self, seed_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        return ((k, r) for k, r in self._records.items() if "role" in r and r["seed"] == seed_id)
+    def of_item(self, item_id: str) -> dict[str, Mapping[str, Any]]:
+        """The answers to an item's calls, by their keys."""
+        return dict(self._answers[item_id])
+
+    def facts_of(self, item_id: str) -> list[str]:
+        """The keys of what was decided about an item after calls had been made for it, oldest first."""
+        return self._facts[item_id]
 
 
 class _Listening(JournalledEndpoint):
@@ -147,39 +155,54 @@ class _Silent:
         """Nothing is open."""
 
 
-def _backends(config: Config) -> Backends:
+def _backends(config: RunConfig) -> Backends:
     """What a partition's roles need, without anything that could be reached."""
-    silent = _Silent()
-    paid = [name for name, model in config.models.items() if isinstance(model, PaidModel)]
+    silent, compares_by = _Silent(), config.compares_by
     similarity: Mapping[str, Similarity] = {
         "sentence-transformers": silent,  # its verdicts stand in the journal
         "lexical": LexicalSimilarity(),
         "none": NoSimilarity(),
     }
-    return Backends(dict.fromkeys(paid, silent), similarity[config.similarity.backend], 1)
+    backend = compares_by.backend if compares_by else "none"
+    return Backends(dict.fromkeys(config.paid_models, silent), similarity[backend], 1)
 
 
-async def _calls_of(config: Config, seed: Seed, records: _Answers) -> list[SeenCall]:
+async def _calls_of(task: AnyTask | None, row: Mapping[str, Any], records: _Answers) -> list[SeenCall]:
     heard: dict[str, Call] = {}
-    cast = Cast(config, _backends(config), records, lambda name, amount: None, partial(_Listening, heard))
-    last = samples_of(records, seed.id)
-    ladders = []
-    for sample in range(max(last.values()) + 1):
-        samples = {level: min(sample, last[level]) for level in LEVELS}
-        ladders.append(await build_ladder(seed, samples, cast.roles, recipe_of(config), lambda done: None))
-    answered = dict(records.of_seed(seed.id))
-    seen = [_seen(call, answered.pop(key), ladders) for key, call in heard.items()]
+    results = await _replayed(task, row, records, heard) if task else []
+    answered = records.of_item(row["id"])
+    seen = [_seen(call, answered.pop(key), results) for key, call in heard.items()]
     return seen + [_unheard(record) for record in answered.values()]
 
 
-def _seen(call: Call, record: dict[str, Any], ladders: list[Ladder]) -> SeenCall:
+async def _replayed(
+    task: AnyTask, row: Mapping[str, Any], records: _Answers, heard: dict[str, Call]
+) -> list[Any]:
+    """Do an item again from the journal: without the facts that were added, then with one after another.
+
+    Each of them made the same item take another way from there on.
+
+    Args:
+        heard: takes up the calls that were answered.
+    """
+    cast = Cast(task.config, _backends(task.config), records, lambda *_: None, partial(_Listening, heard))
+    item, results = task.items.from_row(row), []
+    facts = records.facts_of(row["id"])
+    for known in range(len(facts) + 1):
+        records.hidden = facts[known:]
+        with suppress(CallFailed):
+            results.append(await task.do(item, cast))
+    return results
+
+
+def _seen(call: Call, record: Mapping[str, Any], results: list[Any]) -> SeenCall:
     place = call.place
     return SeenCall(
         role=call.role,
         endpoint=call.endpoint,
         seed=place.seed_id,
         level=place.level,
-        rates=_rated(call, ladders) if place.level is None else (),
+        rates=_rated(call, results) if place.level is None else (),
         round=place.round_index,
         sample=place.sample,
         try_index=place.try_index,
@@ -189,7 +212,7 @@ def _seen(call: Call, record: dict[str, Any], ladders: list[Ladder]) -> SeenCall
     )
 
 
-def _unheard(record: dict[str, Any]) -> SeenCall:
+def _unheard(record: Mapping[str, Any]) -> SeenCall:
     return SeenCall(
         role=record["role"],
         endpoint=record["endpoint"],
@@ -205,12 +228,13 @@ def _unheard(record: dict[str, Any]) -> SeenCall:
     )
 
 
-def _rated(call: Call, ladders: list[Ladder]) -> tuple[int, ...]:
+def _rated(call: Call, results: list[Any]) -> tuple[int, ...]:
     """The levels whose candidate of this round stands in the evaluator's question."""
     text = call.parts[-1]
     levels = {
         trajectory.brief.level
-        for ladder in ladders
+        for ladder in results
+        if isinstance(ladder, Ladder)
         for trajectory in ladder.trajectories
         for round_ in trajectory.rounds
         if round_.candidate.rationale.tagged() in text

@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 
 from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import made_with_another
-from dfj_bootstrap.runs.folder import is_empty, throw_away_preview
-from dfj_bootstrap.runs.lock import run_lock
-from dfj_bootstrap.runs.manifest import read_manifest
+from dfj_bootstrap.storage.folder import is_empty, throw_away_preview
+from dfj_bootstrap.storage.lock import run_lock
+from dfj_bootstrap.storage.manifest import read_manifest
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def preview_config(config: Config) -> Config:
     """
     folder = preview_folder(config)
     manifest = read_manifest(folder)
-    if manifest and made_with_another(manifest, config):
+    if manifest and made_with_another(manifest, config, FORMS):
         with run_lock(folder):
             throw_away_preview(folder)
     engine = config.engine.model_copy(update={"kind": "local"})
@@ -39,7 +40,7 @@ def adopt_preview(config: Config) -> None:
     if not is_empty(target) or not folder.is_dir():
         return
     manifest = read_manifest(folder)
-    if manifest and not made_with_another(manifest, config) and not manifest.get("dataset"):
+    if manifest and not made_with_another(manifest, config, FORMS) and not manifest.get("dataset"):
         with run_lock(folder):
             try:
                 folder.rename(target)  # an empty folder there is replaced

@@ -15,7 +15,7 @@ from dfj_bootstrap.domain.seed import ImageRef
 
 KEY_VERSION: int = 1
 """Of how a call's key is made; the first one left no mark in its keys. With another one no recorded answer is
-found, so it goes with another ``FORMAT`` of run folders (``runs.manifest``)."""
+found, so it goes with another ``FORMAT`` of run folders (``storage.manifest``)."""
 
 _MARK = b"" if KEY_VERSION == 1 else str(KEY_VERSION).encode()
 

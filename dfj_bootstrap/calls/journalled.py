@@ -10,8 +10,8 @@ from dfj_bootstrap.calls.call import Call, Endpoint, Reply
 from dfj_bootstrap.calls.lost import note_lost_by
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import Stopped
-from dfj_bootstrap.runs.journal import Records
-from dfj_bootstrap.runs.spent import LOST, MAYBE_USD, count_record
+from dfj_bootstrap.storage.journal import Records
+from dfj_bootstrap.storage.spent import LOST, MAYBE_USD, count_record
 
 
 class JournalledEndpoint:
@@ -24,7 +24,7 @@ class JournalledEndpoint:
     """
 
     def __init__(self, inner: Endpoint, journal: Records, count: Callable[[str, float], None]) -> None:
-        """``count`` is told what ``runs.spent`` enters, and of calls replayed, failed and stopped."""
+        """``count`` is told what ``storage.spent`` enters, and of calls replayed, failed and stopped."""
         self._inner = inner
         self._journal = journal
         self._count = count

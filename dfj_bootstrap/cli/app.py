@@ -48,13 +48,15 @@ def root(
     set_up_logging()
 
 
-def load(path: Path, overrides: list[str] | None, output: Path | None = None) -> Any:
+def load(path: Path, overrides: list[str] | None, output: Path | None = None, kind: Any = None) -> Any:
+    """The configuration in a file; ``kind``: of the job, where that isn't generation."""
     from dfj_bootstrap.config.file import load_config
+    from dfj_bootstrap.config.tree import Config
     from dfj_bootstrap.errors import ConfigError
     from dfj_bootstrap.local_paths import local_path
 
     _load_keys(path.resolve().parent / ".env")
-    config = load_config(path, overrides or [])
+    config = load_config(kind or Config, path, overrides or [])
     if output is not None:
         config = config.model_copy(update={"output": local_path("--output", output, Path.cwd())})
     if not config.output.name:

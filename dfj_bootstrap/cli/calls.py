@@ -80,9 +80,10 @@ def _lines(call: SeenCall) -> Iterator[str]:
 
 def _head(call: SeenCall) -> Iterator[str]:
     yield call.role
-    yield f"seed {call.seed}"
-    levels = " and ".join(map(str, call.levels)) or "?"
-    yield f"level {levels}" + (" (not told)" if call.level is None else "")
+    yield f"{call.noun} {call.seed}"
+    if call.levels or call.role == "evaluator":
+        levels = " and ".join(map(str, call.levels)) or "?"
+        yield f"level {levels}" + (" (not told)" if call.level is None else "")
     yield f"{'paraphrase' if call.role == 'paraphraser' else 'round'} {call.round}"
     if call.sample:
         yield f"sample {call.sample}"

@@ -10,9 +10,11 @@ import orjson
 from dfj_bootstrap.cli.report import Report
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.intake.plan import make_plan
-from dfj_bootstrap.roles.casting import check_backends, keys_in_use
+from dfj_bootstrap.intake.seeds import SeedItems
+from dfj_bootstrap.roles.checks import check_backends, keys_in_use
+from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import identity_of
-from dfj_bootstrap.runs.folder import check_run_folder
+from dfj_bootstrap.storage.folder import check_run_folder
 
 _SHOWN = 20
 """Refused rows that are printed; the rest is counted."""
@@ -25,10 +27,10 @@ def check_run(config: Config, *, live: bool = False) -> Report:
         RunError: the output folder, a prompt, a key, an extra or the seeds as a whole are wrong.
     """
     check_run_folder(config.output)
-    identity = identity_of(config)
+    identity = identity_of(config, FORMS)
     check_backends(config)
     with tempfile.TemporaryDirectory(prefix="dfj-check-") as scratch:
-        plan = make_plan(Path(scratch), config, limit=None)
+        plan = make_plan(Path(scratch), SeedItems(config.seed_files, config.image_root), trial=True)
         refused = [orjson.loads(row) for row in (Path(scratch) / "refused.jsonl").read_bytes().splitlines()]
     lines = [f"{row['file']}:{row['line']}: {row['field']}: {row['why']}" for row in refused[:_SHOWN]]
     if len(refused) > _SHOWN:
@@ -42,9 +44,9 @@ def check_run(config: Config, *, live: bool = False) -> Report:
     report = Report(lines, {"good": plan.total, "refused": refused, "roles": identity, "keys": keys})
     if not live:
         return report
-    from dfj_bootstrap.cli.live import merged, speak_to_all
+    from dfj_bootstrap.cli.live import check_live, merged
 
-    return merged(report, speak_to_all(config))
+    return merged(report, check_live(config))
 
 
 def _described(who: object) -> str:

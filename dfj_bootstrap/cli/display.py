@@ -11,18 +11,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from dfj_bootstrap.cli.report import money
-from dfj_bootstrap.domain.rationale import LEVELS, WRITTEN_LEVELS
-from dfj_bootstrap.runs.books import Books
+from dfj_bootstrap.storage.ledger import Books
 
 _LINE_EVERY_S = 5.0
 """Seconds between two plain lines while nothing changes its state."""
-
-_PHASES = {
-    "planning": "reading seeds",
-    "working": "growing ladders",
-    "assembling": "writing the dataset",
-}
-"""What a person is shown for a phase."""
 
 Clock = Callable[[], float]
 
@@ -48,11 +40,11 @@ class TerminalDisplay:
     def close(self) -> None:
         self._bars.stop()
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, doing: str) -> None:
         self._work, self._bars.below = None, []
         for task in self._bars.tasks:
             self._bars.remove_task(task.id)
-        self._task = self._bars.add_task(_PHASES.get(name, name), total=None, figures="")
+        self._task = self._bars.add_task(doing, total=None, figures="")
 
     def planned(self, done: int, total: int) -> None:
         self._bars.update(self._task, completed=done, total=max(done, total), figures=f"{done} rows")
@@ -70,9 +62,9 @@ class TerminalDisplay:
     def _refresh(self) -> None:
         work = self._work
         if work:
-            figures = ", ".join([f"{work.done}/{work.total} levels", *work.pace()])
+            figures = ", ".join([f"{work.done}/{work.total} {work.unit}", *work.pace()])
             self._bars.update(self._task, completed=work.done, total=max(work.total, 1), figures=figures)
-            self._bars.below = [_by_level(work.books), _sums(work.books)]
+            self._bars.below = _below(work.books)
 
 
 class _Bars(Progress):
@@ -100,11 +92,11 @@ class PlainDisplay:
     def close(self) -> None:
         """Nothing to put back: lines stay."""
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, doing: str) -> None:
         if self._work:
             self._say(_line(self._work))
         self._work = None
-        self._say(f"{name}: {_PHASES[name]}" if name in _PHASES else name)
+        self._say(f"{name}: {doing}")
 
     def planned(self, done: int, total: int) -> None:
         if self._due():
@@ -146,16 +138,22 @@ class _Work:
         self._stood = self.done
 
     @property
+    def unit(self) -> str:
+        """What is counted, in a word for people."""
+        finest = self.books.ledger.finest
+        return finest.called or finest.name
+
+    @property
     def done(self) -> int:
-        """Levels that have an outcome."""
-        return sum(int(self.books.tally[f"trajectories.{o}"]) for o in ("accepted", "rejected", "failed"))
+        """How many have an outcome."""
+        return self.books.ledger.finest.ended(self.books.tally)
 
     @property
     def total(self) -> int:
-        return self.books.total * len(LEVELS)
+        return self.books.total * self.books.ledger.finest.per_item
 
     def pace(self) -> list[str]:
-        """Levels per second and the time left, once there is a rate."""
+        """How many a second and the time left, once there is a rate."""
         elapsed = self._clock() - self._started
         rate = (self.done - self._stood) / elapsed if elapsed > 0 else 0.0
         left = max(0, self.total - self.done)
@@ -165,29 +163,19 @@ class _Work:
 
 
 def _line(work: _Work) -> str:
-    figures = ", ".join([f"{work.done}/{work.total} levels", *work.pace()])
-    return f"working: {figures}; {_by_level(work.books)}; {_sums(work.books)}"
+    figures = ", ".join([f"{work.done}/{work.total} {work.unit}", *work.pace()])
+    return "; ".join([f"working: {figures}", *_below(work.books)])
 
 
-def _by_level(books: Books) -> str:
-    tally = books.tally
-    return " ".join(
-        f"L{level} {int(tally[f'level.{level}.accepted'])}✓{int(tally[f'level.{level}.rejected'])}✗"
-        for level in WRITTEN_LEVELS
-    )
-
-
-def _sums(books: Books) -> str:
-    """Paraphrases, and what there is of failures, calls and cost."""
-    tally = books.tally
-    parts = [f"{int(tally['paraphrases.accepted'])} paraphrases"]
-    if tally["trajectories.failed"]:
-        parts.append(f"{int(tally['trajectories.failed'])} failed")
-    if tally["calls.answered"]:
-        parts.append(f"{int(tally['calls.answered'])} calls")
-    if tally["cost_usd"]:
-        parts.append(money(tally["cost_usd"]))
-    return ", ".join(parts)
+def _below(books: Books) -> list[str]:
+    """What has come of it so far, and what there is of calls and cost."""
+    *told, last = books.ledger.glimpse(books.tally)
+    parts = [last] if last else []
+    if books.tally["calls.answered"]:
+        parts.append(f"{int(books.tally['calls.answered'])} calls")
+    if books.tally["cost_usd"]:
+        parts.append(money(books.tally["cost_usd"]))
+    return [phrase for phrase in (*told, ", ".join(parts)) if phrase]
 
 
 def _duration(seconds: float) -> str:

@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dfj_bootstrap.app.generate import generate
 from dfj_bootstrap.app.previews import adopt_preview
-from dfj_bootstrap.app.start import Options, Outcome, generate
+from dfj_bootstrap.app.start import Outcome
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.plan import ask_on_terminal, confirm_cost
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.status import status_of
 from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.runs.folder import check_run_folder
+from dfj_bootstrap.storage.folder import check_run_folder
+from dfj_bootstrap.tasks.generation_ledger import GENERATION
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +31,16 @@ def generate_run(
     adopt_preview(config)
     display = open_display(quiet=quiet)
     try:
-        outcome = generate(config, Options(limit, retry_rejected), display)
+        outcome = generate(config, display, limit=limit, retry_rejected=retry_rejected)
     finally:
         display.close()
-    failed = bool(outcome.books["seeds"]["failed"])
-    data = {**status_of(config.output).data, **outcome.books, "dataset": outcome.dataset}
+    failed = bool(outcome.figures["seeds"]["failed"])
+    data = {**status_of(config.output).data, **outcome.figures, "dataset": outcome.dataset}
     return Report(_lines(config, outcome), data, exit_code=3 if failed else 0)
 
 
 def _head(run: Path, outcome: Outcome) -> str:
-    seeds = outcome.books["seeds"]
+    seeds = outcome.figures["seeds"]
     if seeds["failed"]:
         return f"{run}: {seeds['failed']} seeds failed for technical reasons; run again to retry just those."
     if not outcome.complete:
@@ -49,7 +51,7 @@ def _head(run: Path, outcome: Outcome) -> str:
 def _lines(config: Config, outcome: Outcome) -> list[str]:
     return [
         _head(config.output, outcome),
-        *book_lines(outcome.books, outcome.tally),
+        *book_lines(GENERATION, outcome.figures, outcome.tally),
         *_dataset_lines(outcome.dataset),
         *_where(config),
     ]

@@ -9,7 +9,7 @@ import orjson
 
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.resources import shipped
-from dfj_bootstrap.runs.folder import is_empty
+from dfj_bootstrap.storage.folder import is_empty
 
 _SEEDS = 6
 """Example seeds that a new folder gets: enough to see every label."""

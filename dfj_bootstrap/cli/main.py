@@ -17,7 +17,7 @@ from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_streams
 
 COMMANDS = (making, reading)
-"""Modules whose commands are registered by being imported; the help lists them in the order of the imports."""
+"""Modules whose commands are registered by their import; the help lists them in the order of the imports."""
 
 MEANINGS = {
     0: "done",

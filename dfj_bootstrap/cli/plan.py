@@ -18,7 +18,7 @@ from dfj_bootstrap.endpoints.prices import is_sold, prices_of
 from dfj_bootstrap.errors import ConfigError, SeedsError
 from dfj_bootstrap.estimate.course import Load, Range
 from dfj_bootstrap.estimate.forecast import Forecast, as_json, forecast
-from dfj_bootstrap.runs.journal import read_journal
+from dfj_bootstrap.storage.journal import read_journal
 
 _ENDLESS = 100_000
 """Columns, more than any table takes."""

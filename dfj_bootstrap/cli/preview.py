@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Any
 
 from rich.console import Console
@@ -9,12 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from dfj_bootstrap.app.previews import preview_config
-from dfj_bootstrap.app.start import Options, generate
+from dfj_bootstrap.app.start import Options, start
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.runs.planned import read_summary
-from dfj_bootstrap.runs.tables import read_table
+from dfj_bootstrap.dataset.ladder_tables import TABLES
+from dfj_bootstrap.storage.planned import read_summary
+from dfj_bootstrap.storage.reader import RunReader, open_run
+from dfj_bootstrap.tasks.generate import Generate
+from dfj_bootstrap.tasks.generation_ledger import GENERATION
 
 
 def preview_run(config: Config, n: int, *, quiet: bool) -> Report:
@@ -24,20 +28,20 @@ def preview_run(config: Config, n: int, *, quiet: bool) -> Report:
     limit = max(n, before.total if before else 0)
     display = open_display(quiet=quiet)
     try:
-        outcome = generate(config, Options(limit=limit, assemble=False), display)
+        outcome = start(Generate(config), Options(limit, preview=True), display)
     finally:
         display.close()
-    seeds = sorted(read_table(config.output, "seeds"), key=lambda row: row["ordinal"])[:n]
-    chosen = {row["seed_id"] for row in seeds}
-    levels = [row for row in read_table(config.output, "trajectories") if row["seed_id"] in chosen]
-    ladders = [{**seed, "ladder": _ladder(seed["seed_id"], levels)} for seed in seeds]
+    run = open_run(config.output, TABLES)
+    seeds = nsmallest(n, run.rows("seeds"), key=lambda row: row["ordinal"])
+    ladders = [{**seed, "ladder": _ladder(run, seed["seed_id"])} for seed in seeds]
     lines = [line for ladder in ladders for line in _shown(ladder)]
-    return Report([*lines, *book_lines(outcome.books, outcome.tally)], {"ladders": ladders, **outcome.books})
+    told = book_lines(GENERATION, outcome.figures, outcome.tally)
+    return Report([*lines, *told], {"ladders": ladders, **outcome.figures})
 
 
-def _ladder(seed_id: str, levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    own = [row for row in levels if row["seed_id"] == seed_id]
-    return sorted(own, key=lambda row: -row["level"])
+def _ladder(run: RunReader, seed_id: str) -> list[dict[str, Any]]:
+    (levels,) = run.rows_of(seed_id, ["trajectories"]).values()
+    return sorted(levels, key=lambda row: -row["level"])
 
 
 def _shown(ladder: dict[str, Any]) -> list[str]:

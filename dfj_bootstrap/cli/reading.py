@@ -1,4 +1,4 @@
-"""The commands that look at a run: how it stands, what was asked, whether it is whole."""
+"""The commands that look at a run: how it stands, what was asked, one ladder, whether it is whole."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ def status(
         watch_status(run, as_json=as_json)
     else:
         show(status_of(run), as_json)
+
+
+@app.command("show")
+def show_one(
+    run: RunPath,
+    seed: Annotated[str, typer.Argument(metavar="SEED", help="The id of a seed.")],
+    as_json: AsJson = False,
+) -> None:
+    """One ladder: of each level the rounds, with what changed, ratings and feedback, and its paraphrases.
+
+    Example: dfj show runs/demo cup
+    """
+    from dfj_bootstrap.cli.show import show_ladder
+
+    show_ladder(run, seed, as_json=as_json)
 
 
 @app.command()

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfj_bootstrap.domain.rationale import LEVELS
-from dfj_bootstrap.runs.tally import damaged_lines
+from dfj_bootstrap.storage.ledger import Ledger, damaged_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,55 +18,18 @@ class Report:
     exit_code: int = 0
 
 
-def book_lines(books: Mapping[str, Any], tally: Mapping[str, float]) -> list[str]:
+def book_lines(ledger: Ledger, figures: Mapping[str, Any], tally: Mapping[str, float]) -> list[str]:
     """The books of a run as a few lines."""
-    seeds, briefs, words = books["seeds"], books["trajectories"], books["paraphrases"]
-    lines = [
-        f"seeds        {seeds['total']} read: {seeds['complete']} complete, "
-        f"{seeds['incomplete']} incomplete, {seeds['failed']} failed, {seeds['pending']} pending; "
-        f"{seeds['refused']} rows refused",
-        f"trajectories {briefs['accepted']} accepted, {briefs['rejected']} rejected, "
-        f"{briefs['failed']} failed, {briefs['pending']} pending",
-        *_level_lines(tally),
-        f"paraphrases  {words['accepted']} accepted, {words['rejected']} tries rejected",
-    ]
-    lines += _reason_line("rejected", "trajectories were rejected for", tally)
-    lines += _reason_line("paraphrase_rejected", "paraphrase tries were rejected for", tally)
-    if tally.get("gold_low"):
-        lines.append(
-            f"gold         {int(tally['gold_low'])} gold rationales were rated below 5: "
-            "gold_low in tables/trajectories"
-        )
-    paid = [*_call_lines(books), *_maybe_lines(books), *_cost_lines(books.get("costs", {}))]
-    return [*lines, *paid, *_refusal_lines(books), *_damage_lines(damaged_lines(tally))]
+    paid = [*_call_lines(figures), *_maybe_lines(figures), *_cost_lines(figures.get("costs", {}))]
+    damage = _damage_lines(damaged_lines(tally))
+    return [*ledger.lines(figures, tally), *paid, *_refusal_lines(figures), *damage]
 
 
-def _level_lines(tally: Mapping[str, float]) -> list[str]:
-    lines = []
-    for level in LEVELS:
-        accepted, rejected = (int(tally.get(f"level.{level}.{o}", 0)) for o in ("accepted", "rejected"))
-        done = accepted + rejected
-        if done:
-            rounds = tally.get(f"level.{level}.rounds", 0) / done
-            lines.append(
-                f"  level {level}    {accepted} accepted, {rejected} rejected, {rounds:.2f} rounds on average"
-            )
-    return lines
-
-
-def _reason_line(kind: str, words: str, tally: Mapping[str, float]) -> list[str]:
-    reasons = {k.split(".", 1)[1]: int(v) for k, v in tally.items() if k.startswith(f"{kind}.") and v}
-    if not reasons:
-        return []
-    listed = ", ".join(f"{reason} ({n})" for reason, n in sorted(reasons.items(), key=lambda r: -r[1]))
-    return [f"             {words} {listed}"]
-
-
-def _call_lines(books: Mapping[str, Any]) -> list[str]:
-    calls, tokens = books["calls"], books["tokens"]
+def _call_lines(figures: Mapping[str, Any]) -> list[str]:
+    calls, tokens = figures["calls"], figures["tokens"]
     if not calls["answered"]:
         return []
-    cost = f", {money(books['cost_usd'])}" if books["cost_usd"] else ""
+    cost = f", {money(figures['cost_usd'])}" if figures["cost_usd"] else ""
     return [
         f"calls        {calls['answered']} answered, {calls['replayed']} of them replayed, "
         f"{calls['retried']} network retries; {tokens['input']} tokens in "
@@ -75,14 +37,14 @@ def _call_lines(books: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _maybe_lines(books: Mapping[str, Any]) -> list[str]:
+def _maybe_lines(figures: Mapping[str, Any]) -> list[str]:
     """What is not certain: the cost of answers that told no tokens, and of attempts without an answer."""
     lines = [
         f"             models.{model}: {n} answers told no tokens; each counts at its worst case"
-        for model, n in books.get("estimated", {}).items()
+        for model, n in figures.get("estimated", {}).items()
     ]
-    if books.get("maybe_usd"):
-        maybe = money(books["maybe_usd"])
+    if figures.get("maybe_usd"):
+        maybe = money(figures["maybe_usd"])
         lines.append(f"             {maybe} more may have been paid, for attempts without an answer")
     return lines
 
@@ -98,11 +60,11 @@ def _by_level(costs: Mapping[str, float]) -> str:
     return f" ({', '.join(levels)})" if levels else ""
 
 
-def _refusal_lines(books: Mapping[str, Any]) -> list[str]:
+def _refusal_lines(figures: Mapping[str, Any]) -> list[str]:
     """Answers that were refused, by model, level and label: refusals must not bias a class in silence."""
     return [
         f"refusals     {model}: " + ", ".join(_refused(level, labels) for level, labels in levels.items())
-        for model, levels in books.get("refusals", {}).items()
+        for model, levels in figures.get("refusals", {}).items()
     ]
 
 

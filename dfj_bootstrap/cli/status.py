@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
+from dfj_bootstrap.app.status import status_and_ledger
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.terminal import printable, write_lines
-from dfj_bootstrap.runs.status import read_status
 
 _LOOK_EVERY_S = 1.0
 """A watcher on another machine has nothing but the files to look at."""
@@ -17,13 +17,13 @@ _LOOK_EVERY_S = 1.0
 
 def status_of(run: Path) -> Report:
     """The state and the books of a run."""
-    status = read_status(run)
+    ledger, status = status_and_ledger(run)
     tally = status.pop("tally")
     del status["dataset"]  # not what scripts were promised; run.json has it
     lines = [f"{run}: {status['state']} ({status['wall_s']} s of work)"]
     if "why" in status:
         lines.append(f"why          {status['why']}")
-    lines += book_lines(status, tally)
+    lines += book_lines(ledger, status, tally)
     return Report(lines, status)
 
 

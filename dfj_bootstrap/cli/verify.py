@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dfj_bootstrap.cli.report import Report
@@ -27,7 +28,7 @@ def verify_run(run: Path) -> Report:
         raise RunFolderError(f"{run}: no dataset here; give the output folder of `dfj generate`")
     found: dict[str, list[str]] = {CHANGED: [], MISSING: [], EXTRA: []}
     for what, path in differences(run, thorough=True):
-        found[what].append(path)
+        found[what].append(os.fsencode(path).decode("utf-8", "backslashreplace"))
     files = size = 0
     for entry in read_checksums(run):
         files, size = files + 1, size + entry.size
@@ -37,9 +38,16 @@ def verify_run(run: Path) -> Report:
 
 
 def _lines(run: Path, found: dict[str, list[str]], files: int, size: int) -> list[str]:
-    named = [f"{what:<8} {run}/dfj-meta/{path}" for what, paths in found.items() for path in paths]
+    named = [
+        f"{what:<8} {run}/dfj-meta/{_in_a_line(path)}" for what, paths in found.items() for path in paths
+    ]
     if not named:
         return [f"{run}/dfj-meta is as it was written: {files} files, {size:,} bytes"]
     more = [f"… and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     counts = ", ".join(f"{len(paths)} {what}" for what, paths in found.items() if paths)
     return [*named[:_SHOWN], *more, f"{run}/dfj-meta: {counts}, of {files} files", _FIX]
+
+
+def _in_a_line(path: str) -> str:
+    """A path that can't pass for a line of its own."""
+    return path.replace("\n", "\\n")

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from dfj_bootstrap.cluster.encoder import shared_encoder
 from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import Worker
-from dfj_bootstrap.limits.allowances import Grants, Usage
-from dfj_bootstrap.roles.casting import open_backends
-from dfj_bootstrap.runs.tally import Tally
+from dfj_bootstrap.limits.exchange import Account, Allowance
+from dfj_bootstrap.roles.backends import open_backends
+from dfj_bootstrap.storage.ledger import Tally
 
 _COALESCE_S = 0.25
 """Seconds over which an actor gathers deltas before it sends them on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Whereabouts:
     """Where a worker runs."""
 
     host: str
@@ -39,17 +39,17 @@ class RayWorker:
         self._open: set[asyncio.Task[None]] = set()
         self._worker: Worker | None = None
 
-    async def start(self) -> Place:
+    async def start(self) -> Whereabouts:
         """Open endpoints and prove that the run folder is the driver's."""
         encode = shared_encoder(self._job.config, self._job.run_id)
         backends = open_backends(self._job.config, self._workers, encode, self._replicas)
         self._worker = await Worker(self._job, backends).__aenter__()
-        return Place(socket.gethostname(), os.getpid())
+        return Whereabouts(socket.gethostname(), os.getpid())
 
-    async def exchange(self, grants: Grants) -> Usage:
-        """Take allowances; return, within about a second, what was done with them and what is wanted."""
+    async def exchange(self, allowance: Allowance) -> Account:
+        """Take an allowance; give account, within about a second, of what was done with it and is wanted."""
         assert self._worker
-        return await self._worker.exchange(grants)
+        return await self._worker.exchange(allowance)
 
     async def work(self, partition: int) -> AsyncIterator[Tally]:
         """Work on a partition; yields the deltas of its books."""

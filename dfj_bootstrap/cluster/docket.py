@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dfj_bootstrap.errors import RunError
-from dfj_bootstrap.runs.tally import OF_ONE_START, Tally
+from dfj_bootstrap.storage.ledger import OF_ONE_START, Tally
 
 _SUSPECTED = 2
 """Deaths in a row after which a partition is open alone."""

@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dfj_bootstrap.cluster.trouble import WorkerDied, told
-from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.errors import RunError
 from dfj_bootstrap.similarity.sentence import Encoder
 
@@ -22,11 +22,12 @@ _TRIES = 4
 """The actor dies with the worker that happened to start it; another one then starts it again."""
 
 
-def shared_encoder(config: Config, run_id: str) -> Callable[[list[str]], Awaitable[Any]] | None:
+def shared_encoder(config: RunConfig, run_id: str) -> Callable[[list[str]], Awaitable[Any]] | None:
     """A function that encodes texts on this node's encoder actor; ``None`` where no model is asked for."""
-    if config.similarity.backend != "sentence-transformers":
+    compares_by = config.compares_by
+    if compares_by is None or compares_by.backend != "sentence-transformers":
         return None
-    return _SharedEncoder(config.similarity.model, run_id).encode
+    return _SharedEncoder(compares_by.model, run_id).encode
 
 
 class NodeEncoder:
@@ -36,11 +37,11 @@ class NodeEncoder:
     """
 
     def __init__(self, model: str) -> None:
-        import torch
-
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
         try:
-            self._encode = Encoder(model).encode
+            self._encode = Encoder(model).encode  # first: it says what is missing, torch included
+            import torch
+
+            torch.set_num_threads(len(os.sched_getaffinity(0)))
         except Exception as error:
             self._encode = partial(_refuse, error)
 

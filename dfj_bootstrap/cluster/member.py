@@ -15,14 +15,14 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_delay, wait_fixed
 
-from dfj_bootstrap.cluster.actor import Place, RayWorker
-from dfj_bootstrap.cluster.session import Session, in_thread
+from dfj_bootstrap.cluster.actor import RayWorker, Whereabouts
+from dfj_bootstrap.cluster.session import Session, in_own_thread
 from dfj_bootstrap.cluster.trouble import WorkerDied, all_told, told
 from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import GRACE_S
-from dfj_bootstrap.limits.allowances import Grants, Usage
-from dfj_bootstrap.runs.tally import Tally
+from dfj_bootstrap.limits.exchange import Account, Allowance
+from dfj_bootstrap.storage.ledger import Tally
 
 _SILENT_S = 40.0
 """Seconds without an answer to what is answered about once a second, until a worker is taken for dead."""
@@ -55,18 +55,20 @@ class Member:
         there = NodeAffinitySchedulingStrategy(node, soft=True)
         actor_class = ray.remote(scheduling_strategy=there, **_OPTIONS)(RayWorker)
         create = partial(actor_class.remote, job, workers, replicas)
-        self._actor = await self._session.patiently(asyncio.create_task(in_thread(create)))
-        place: Place = await self._session.patiently(asyncio.create_task(told(self._actor.start.remote())))
+        self._actor = await self._session.patiently(asyncio.create_task(in_own_thread(create)))
+        place: Whereabouts = await self._session.patiently(
+            asyncio.create_task(told(self._actor.start.remote()))
+        )
         self._host = place.host
         if self._session.own and hasattr(os, "pidfd_open"):
             with suppress(ProcessLookupError):
                 self._process = os.pidfd_open(place.pid)
 
-    async def exchange(self, grants: Grants) -> Usage:
+    async def exchange(self, allowance: Allowance) -> Account:
         """See ``RayWorker.exchange``; one that doesn't answer is taken for dead."""
         try:
             async with asyncio.timeout(_SILENT_S):
-                said: Usage = await told(self._actor.exchange.remote(grants))
+                said: Account = await told(self._actor.exchange.remote(allowance))
         except TimeoutError:
             raise WorkerDied(f"it has not answered for {_SILENT_S:g} s") from None
         return said

@@ -16,8 +16,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from dfj_bootstrap.cluster.docket import Docket
 from dfj_bootstrap.cluster.member import Member
@@ -25,12 +24,12 @@ from dfj_bootstrap.cluster.replicas import running_replicas
 from dfj_bootstrap.cluster.session import Session, open_session
 from dfj_bootstrap.cluster.trouble import RayLost, WorkerDied
 from dfj_bootstrap.endpoints.vllm.endpoint import Replicas
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.partition import RunReport
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import partitions_at_once
 from dfj_bootstrap.errors import RunError, unwrapped
-from dfj_bootstrap.limits.allowances import Coordinator
-from dfj_bootstrap.roles.casting import limits_of, workers_of
-from dfj_bootstrap.runs.tally import Tally
+from dfj_bootstrap.limits.coordinator import Coordinator
+from dfj_bootstrap.roles.backends import limits_of, workers_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,11 +41,8 @@ _MOST_LOSSES = 3
 
 _LONGEST_PAUSE_S = 30.0
 
-Report: TypeAlias = Callable[[int, Tally | None], None]
-"""Is told of each partition's books, as deltas; ``None`` takes back all it was told."""
 
-
-async def run_ray(job: Job, partitions: Sequence[int], report: Report) -> None:
+async def run_ray(job: Job, partitions: Sequence[int], report: RunReport) -> None:
     """Work on all partitions with ``engine.workers`` actors.
 
     Raises:
@@ -90,13 +86,15 @@ def _check_loss(session: Session, why: str, losses: int) -> None:
 class _Crew:
     """The places for workers, and the partitions that wait for them; outlives a Ray that is lost."""
 
-    def __init__(self, job: Job, docket: Docket, report: Report) -> None:
+    def __init__(self, job: Job, docket: Docket, report: RunReport) -> None:
         self._job = job
         self._docket = docket
         self._report = report
         self._workers = workers_of(job.config)
         self._at_once = partitions_at_once(len(docket), self._workers)
-        self._coordinator = Coordinator(limits_of(job.config), job.config.budget_usd, job.spent_usd)
+        self._coordinator = Coordinator(
+            limits_of(job.config), job.config.budget_usd, job.spent_usd, patient=job.patient
+        )
         self._changed = asyncio.Event()
 
     async def run(self, session: Session, replicas: Mapping[str, Replicas]) -> None:

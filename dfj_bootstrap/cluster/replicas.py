@@ -21,9 +21,9 @@ from dfj_bootstrap.config.models import VLLMModel
 from dfj_bootstrap.endpoints.vllm.endpoint import Replicas, new_key, replica_launch
 from dfj_bootstrap.endpoints.vllm.process import ServerProcess
 from dfj_bootstrap.endpoints.vllm.supervisor import GRACE_S
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.errors import EndpointRejected
-from dfj_bootstrap.roles.casting import vllm_models
+from dfj_bootstrap.roles.backends import vllm_models
 
 _LOG = logging.getLogger(__name__)
 

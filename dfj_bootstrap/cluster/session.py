@@ -76,7 +76,7 @@ class Session:
             RayLost: one has ended.
         """
         names = self._processes.items()
-        waiting = {asyncio.create_task(in_thread(_await_end, pid)): name for name, pid in names}
+        waiting = {asyncio.create_task(in_own_thread(_await_end, pid)): name for name, pid in names}
         if waiting:
             ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             raise self._loss(f"its {waiting[ended.pop()]} has ended")
@@ -89,7 +89,7 @@ class Session:
         """
         try:
             async with asyncio.timeout(_ANSWER_S):
-                nodes = await in_thread(ray.nodes)
+                nodes = await in_own_thread(ray.nodes)
         except (TimeoutError, RayError) as error:
             raise self._loss(f"its head does not answer ({type(error).__name__})") from None
         alive = [node["NodeID"] for node in nodes if node["Alive"]]
@@ -167,7 +167,7 @@ async def _initialise(where: str, closed: threading.Event) -> None:
         await _reach(where)
         with own_signals():
             async with asyncio.timeout(limit_s):
-                await in_thread(init, until=closed)
+                await in_own_thread(init, until=closed)
     except TimeoutError:
         raise RunError(_not_started(where, "it did not answer in time")) from None
     except Exception as error:  # of many kinds, in plain words
@@ -271,7 +271,7 @@ def _await_end(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
-async def in_thread(call: Callable[..., T], *arguments: Any, until: threading.Event | None = None) -> T:
+async def in_own_thread(call: Callable[..., T], *arguments: Any, until: threading.Event | None = None) -> T:
     """The result of a call that may never return; its thread doesn't hold up the end of the process.
 
     Args:

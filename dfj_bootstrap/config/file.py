@@ -1,27 +1,28 @@
-"""From a YAML file to a ``Config``: read strictly, overridden key by key, mistakes said in one sentence."""
+"""From a YAML file to a configuration: read strictly, overridden key by key, mistakes in one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from dfj_bootstrap.config.models import Model, RulesModel, ScriptedModel
-from dfj_bootstrap.config.roles import ROLES, Role
+from dfj_bootstrap.config.models import Model, RulesModel
+from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.section import Section, nearest
 from dfj_bootstrap.config.strict_yaml import parse_yaml
-from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.local_paths import local_path
+
+C = TypeVar("C", bound=RunConfig)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(kind: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
     """Read a YAML config; relative paths resolve against the config's own folder.
 
     Args:
+        kind: of the job.
         path: the YAML file.
         overrides: ``a.b=value`` strings, the value parsed as YAML; they win over the file.
 
@@ -32,11 +33,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         _set(tree, override)
     try:
-        config = Config.model_validate(tree)
+        config = kind.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_sentence(error)}") from None
+        raise ConfigError(f"{path}: {_sentence(error, kind)}") from None
     try:
-        return _resolve(config, path.resolve().parent)
+        return config.resolved(path.resolve().parent)
     except (ConfigError, RuntimeError) as error:  # or no home folder for a `~name`
         raise ConfigError(f"{path}: {error}") from None
 
@@ -93,14 +94,14 @@ def _set(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, config: type[RunConfig]) -> str:
     """The first problem, an unknown key before others: it tends to be why another one is missing."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if not problem["loc"]:
         return f"{_what(problem, ())}{more}"
-    where, section = _place(problem["loc"])
+    where, section = _place(problem["loc"], config)
     return f"`{where}`: {_what(problem, section.model_fields)}{more}"
 
 
@@ -164,10 +165,10 @@ _BACKENDS: dict[int | str, type[Section]] = {
 }
 
 
-def _place(location: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+def _place(location: tuple[int | str, ...], config: type[RunConfig]) -> tuple[str, type[BaseModel]]:
     """The dotted key of a place, and its section; pydantic puts the backend in behind a model's name."""
     keys = list(location)
-    section: type[BaseModel] = Config
+    section: type[BaseModel] = config
     inner = keys[:-1]
     if keys[0] == "models" and len(keys) > 2:
         section = _BACKENDS.get(keys.pop(2), RulesModel)
@@ -187,41 +188,3 @@ def _backends() -> dict[str, type[BaseModel]]:
 def _section_in(annotation: Any, otherwise: type[BaseModel]) -> type[BaseModel]:
     kinds = [annotation, *get_args(annotation)]
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), otherwise)
-
-
-def _resolve(config: Config, base: Path) -> Config:
-    """Make every path absolute, against the config's own folder.
-
-    Raises:
-        ConfigError: one can't be a path of this machine.
-    """
-
-    def absolute(path: Path) -> Path:
-        return (base / path.expanduser()).resolve()
-
-    def own(section: Section, *names: str) -> dict[str, str]:
-        """Prompts and models that are the user's own, where there is such a file; others are names."""
-        paths = {name: absolute(Path(getattr(section, name))) for name in names if hasattr(section, name)}
-        return {name: str(path) for name, path in paths.items() if path.exists()}
-
-    def role(name: str) -> Role:
-        section: Role = getattr(config, name)
-        return section.model_copy(update=own(section, "prompt", "justify_prompt"))
-
-    def model(name: str, section: Model) -> Model:
-        if not isinstance(section, ScriptedModel) or not section.replay:
-            return section
-        return section.model_copy(
-            update={"replay": local_path(f"models.{name}.replay", section.replay, base)}
-        )
-
-    seeds = [local_path("seeds", path, base) for path in config.seed_files]
-    update: dict[str, Any] = {
-        **{name: role(name) for name in ROLES},
-        "models": {name: model(name, section) for name, section in config.models.items()},
-        "seeds": seeds if isinstance(config.seeds, list) else seeds[0],
-        "output": local_path("output", config.output, base),
-        "image_root": local_path("image_root", config.image_root, base) if config.image_root else None,
-        "similarity": config.similarity.model_copy(update=own(config.similarity, "model")),
-    }
-    return config.model_copy(update=update)

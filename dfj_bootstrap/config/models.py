@@ -98,7 +98,7 @@ class OpenAIModel(PaidModel):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     """How much a reasoning model thinks before it answers, as the server takes it; default: it decides."""
     reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
-    """Tokens for that, paid as output and on top of `max_tokens`; default: 8192 for `o…`, `gpt-5…`."""
+    """Tokens for that, paid as output and on top of `max_tokens`; default: 8192 for `o…`, `gpt-5…` on."""
 
     @property
     def most_thinking(self) -> int:
@@ -120,6 +120,8 @@ class GeminiModel(PaidModel):
     """From which probability of harm on answers are blocked, e.g. `BLOCK_NONE`; default: the model's own."""
     thinking_budget: int | None = Field(default=None, ge=0, le=1_000_000)
     """Tokens for thinking, paid as output and on top of `max_tokens`; 0: none; default: the model decides."""
+    thinking_level: Literal["minimal", "low", "medium", "high"] | None = None
+    """How much Gemini 3 and newer think; sent instead of the budget, which is then only room for it."""
 
     @property
     def most_thinking(self) -> int:

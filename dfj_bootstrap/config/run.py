@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dfj_bootstrap.config.models import Model, PaidModel, RulesModel
+from dfj_bootstrap.config.models import Model, PaidModel, RulesModel, ScriptedModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.section import Section, nearest
 from dfj_bootstrap.config.sections import EngineConfig, SimilarityConfig
 from dfj_bootstrap.config.values import trouble_with
+from dfj_bootstrap.local_paths import local_path
 
 
 class RunConfig(Section):
@@ -47,6 +48,19 @@ class RunConfig(Section):
     def compares_by(self) -> SimilarityConfig | None:
         """How the job compares texts, if it does."""
         return None
+
+    def resolved(self, base: Path) -> Self:
+        """With every path absolute, as seen from a folder.
+
+        Raises:
+            ConfigError: one can't be a path of this machine.
+        """
+        update: dict[str, Any] = {
+            **{name: _absolute(name, value, base) for name, value in self if isinstance(value, Path | list)},
+            **{name: _with_prompts(role, base) for name, role in self.roles.items()},
+            "models": {name: _with_replay(name, model, base) for name, model in self.models.items()},
+        }
+        return self.model_copy(update=update)
 
     @field_validator("output", mode="before")
     @classmethod
@@ -94,3 +108,27 @@ def path_text(value: Any) -> Any:
     if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
         raise ValueError(f"{value!r} is not a path")
     return value
+
+
+def own_files(section: Section, base: Path, *names: str) -> dict[str, str]:
+    """Values that name a prompt or a model and are the user's own, where there is such a file."""
+    values = {name: getattr(section, name) for name in names if hasattr(section, name)}
+    paths = {name: (base / Path(value).expanduser()).resolve() for name, value in values.items()}
+    return {name: str(path) for name, path in paths.items() if path.exists()}
+
+
+def _absolute(name: str, value: Any, base: Path) -> Any:
+    """A path, or those in a list, as seen from a folder; anything else as it is."""
+    if isinstance(value, list):
+        return [_absolute(name, each, base) for each in value]
+    return local_path(name, value, base) if isinstance(value, Path) else value
+
+
+def _with_prompts(role: Role, base: Path) -> Role:
+    return role.model_copy(update=own_files(role, base, "prompt", "justify_prompt"))
+
+
+def _with_replay(name: str, model: Model, base: Path) -> Model:
+    if not isinstance(model, ScriptedModel) or not model.replay:
+        return model
+    return model.model_copy(update={"replay": local_path(f"models.{name}.replay", model.replay, base)})

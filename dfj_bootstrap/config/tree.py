@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationInfo, field_validator
 
 from dfj_bootstrap.config.roles import EvaluatorRole, GeneratorRole, ParaphraserRole, WriterRole
-from dfj_bootstrap.config.run import RunConfig, path_text
+from dfj_bootstrap.config.run import RunConfig, own_files, path_text
 from dfj_bootstrap.config.sections import DatasetConfig, RefineConfig, SimilarityConfig
 
 
@@ -26,6 +26,10 @@ class Config(RunConfig):
     similarity: SimilarityConfig = SimilarityConfig()
     refine: RefineConfig = RefineConfig()
     dataset: DatasetConfig = DatasetConfig()
+
+    def resolved(self, base: Path) -> Self:
+        similarity = self.similarity.model_copy(update=own_files(self.similarity, base, "model"))
+        return super().resolved(base).model_copy(update={"similarity": similarity})
 
     @field_validator("seeds", "image_root", mode="before")
     @classmethod

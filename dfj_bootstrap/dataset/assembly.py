@@ -13,39 +13,37 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.dataset.card import GOLD, PARAPHRASE, RATING, RATIONALE, CardFacts, card
+from dfj_bootstrap.dataset.card import CardFacts, card
 from dfj_bootstrap.dataset.checksums import OURS, ChecksumWriter, HashedFile, keep_edited_cards
+from dfj_bootstrap.dataset.graded import graded_seeds
 from dfj_bootstrap.dataset.records import (
-    GradedLevel,
     GradedSeed,
     JudgePrompts,
     as_row,
+    judge_prompts,
     picture_name,
     seed_records,
-    shipped_prompts,
     wordings,
 )
 from dfj_bootstrap.dataset.row_reader import Meant, RowReader, compare_files
 from dfj_bootstrap.dataset.shards import DATASETS, SHARD_BYTES, SplitWriter, sync_tree
-from dfj_bootstrap.domain.rationale import GOLD_LEVEL, Label, Rationale
-from dfj_bootstrap.domain.seed import ImageRef, Split
+from dfj_bootstrap.domain.seed import Split
 from dfj_bootstrap.domain.trajectory import SeedOutcome
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.intake.images import dataset_bytes
-from dfj_bootstrap.policy.ordering import order_key, partition_order, slice_order
-from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.pairing import PairCounts
 from dfj_bootstrap.policy.splitting import split_of
-from dfj_bootstrap.runs.atomic import sync
-from dfj_bootstrap.runs.folder import retire
-from dfj_bootstrap.runs.tables import Slice, slices_of
+from dfj_bootstrap.storage.atomic import sync
+from dfj_bootstrap.storage.folder import retire
+from dfj_bootstrap.storage.reader import RunReader
 
 NOTHING_ACCEPTED = "nothing_accepted"
 """Left out: no level of the seed was accepted."""
@@ -76,10 +74,8 @@ class AssemblySummary:
 
 
 def assemble(
-    run: Path,
+    reader: RunReader,
     config: Config,
-    partitions: int,
-    parts: Mapping[int, int],
     backend_note: str,
     on_progress: Callable[[int], None] | None = None,
     *,
@@ -89,8 +85,7 @@ def assemble(
     """Make ``dfj-meta`` anew from the tables, and put it in the place of an older one.
 
     Args:
-        partitions: how many the run has, a power of two.
-        parts: partition → the epoch whose table parts count; a partition that isn't there has no seeds yet.
+        reader: of the run, whose folder is held; a partition without a commit has no seeds yet.
         backend_note: for the cards, see ``card``.
         on_progress: told the number of seeds gone through, after each.
         prompts: the judge's user turns; default: the shipped ones.
@@ -101,17 +96,16 @@ def assemble(
         SeedsError: a picture is gone or has changed.
         RunError: a row does not read back as it was meant; nothing is published.
     """
+    run, new = reader.run, reader.run / ".dfj-meta.new"
     recover(run)
-    new = run / ".dfj-meta.new"
     if os.path.lexists(run / "dfj-meta") and not (run / "dfj-meta").is_dir():
         raise RunFolderError(f"{run}: cannot write the dataset: dfj-meta there is no folder; move it away")
     try:
         shutil.rmtree(new, ignore_errors=True)
         keep_edited_cards(run)
         with ChecksumWriter(run, new) as checksums:
-            builder = _Builder(new, config, prompts or shipped_prompts(), shard_bytes, checksums)
-            seeds = _seeds(run, partitions, parts, config.dataset.rng_seed)
-            summary = builder.build(seeds, backend_note, on_progress)
+            builder = _Builder(new, config, prompts or judge_prompts(), shard_bytes, checksums)
+            summary = builder.build(graded_seeds(reader, config.dataset.rng_seed), backend_note, on_progress)
         sync_tree(new)
         _swap(run, new)
         checksums.publish()
@@ -139,64 +133,6 @@ def _swap(run: Path, new: Path) -> None:
     retire(old, current, OURS)
 
 
-def _seeds(run: Path, partitions: int, parts: Mapping[int, int], rng_seed: int) -> Iterator[GradedSeed]:
-    """All seeds in the dataset's order, one slice in memory at a time."""
-    for partition in partition_order(partitions, rng_seed):
-        if partition in parts:
-            slices = slices_of(run, partition, parts[partition])
-            for number in slice_order(partitions, slices, rng_seed):
-                seeds = _read_seeds(Slice(run, partition, parts[partition], number if slices > 1 else None))
-                yield from sorted(seeds, key=lambda seed: (order_key(seed.seed_id, rng_seed), seed.seed_id))
-
-
-def _read_seeds(part: Slice) -> list[GradedSeed]:
-    paraphrases: dict[tuple[str, int], list[Rationale]] = defaultdict(list)
-    makers = _makers_of_rounds(part)
-    wanted = ["seed_id", "level", "text", "answer", "variant", "model"]
-    for row in part.rows("paraphrases", wanted):
-        if row["variant"] is not None:  # rows stand in the order of variants
-            place = row["seed_id"], row["level"]
-            paraphrases[place].append(_rationale(row))
-            makers[place].append((PARAPHRASE, row["model"]))
-    levels: dict[str, list[GradedLevel]] = defaultdict(list)
-    wanted = ["seed_id", "level", "outcome", "text", "answer", "critique"]
-    for row in part.rows("trajectories", wanted):
-        if row["outcome"] == "accepted":
-            place = row["seed_id"], row["level"]
-            texts, models = tuple(paraphrases[place]), tuple(makers[place])
-            graded = GradedLevel(row["level"], _rationale(row), row["critique"], texts, models)
-            levels[row["seed_id"]].append(graded)
-    return [_graded(row, tuple(levels[row["seed_id"]])) for row in part.rows("seeds")]
-
-
-def _makers_of_rounds(part: Slice) -> dict[tuple[str, int], list[tuple[str, str]]]:
-    """Seed and level → who wrote and who rated the accepted rationale."""
-    makers: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
-    wanted = ["seed_id", "level", "rating", "accepted", "generator_model", "evaluator_model"]
-    for row in part.rows("rounds", wanted):
-        if row["accepted"]:
-            kind = GOLD if row["level"] == GOLD_LEVEL else RATIONALE
-            rated = [(RATING, row["evaluator_model"])] if row["rating"] is not None else []
-            makers[row["seed_id"], row["level"]] += [(kind, row["generator_model"]), *rated]
-    return makers
-
-
-def _rationale(row: Mapping[str, Any]) -> Rationale:
-    return Rationale(row["text"], Label(row["answer"]))
-
-
-def _graded(row: Mapping[str, Any], levels: tuple[GradedLevel, ...]) -> GradedSeed:
-    image = ImageRef(
-        row["image_path"], row["image"], row["image_digest"], row["image_width"], row["image_height"],
-        row["image_suffix"], row["image_verbatim"],
-    )  # fmt: skip
-    split = Split(row["split"]) if row["split"] else None
-    return GradedSeed(
-        row["seed_id"], image, Label(row["label"]), row["group"], split, row["source"], row["licence"],
-        row["outcome"], levels,
-    )  # fmt: skip
-
-
 @dataclass(slots=True)
 class _Builder:
     """The new dataset, while seeds are added to it in order."""
@@ -207,7 +143,7 @@ class _Builder:
     shard_bytes: int
     checksums: ChecksumWriter
     facts: CardFacts = field(default_factory=CardFacts)
-    books: dict[Split, PairBooks] = field(default_factory=lambda: dict.fromkeys(Split, PairBooks()))
+    books: dict[Split, PairCounts] = field(default_factory=lambda: dict.fromkeys(Split, PairCounts()))
     left_out: Counter[str] = field(default_factory=Counter)
     writers: dict[tuple[str, Split], SplitWriter] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)

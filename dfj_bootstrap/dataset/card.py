@@ -16,7 +16,7 @@ import yaml
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.model_names import public_name
 from dfj_bootstrap.domain.seed import Split
-from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.pairing import PairCounts
 
 UNKNOWN = "not stated"
 _MOST_SOURCES = 200
@@ -75,7 +75,7 @@ def card(
     dataset: str,
     rows: Mapping[Split, int],
     facts: CardFacts,
-    books: Mapping[Split, PairBooks],
+    books: Mapping[Split, PairCounts],
     config: Config,
     backend_note: str,
 ) -> str:
@@ -164,7 +164,7 @@ def _counts(
     dataset: str,
     rows: Mapping[Split, int],
     facts: CardFacts,
-    books: Mapping[Split, PairBooks],
+    books: Mapping[Split, PairCounts],
     config: Config,
 ) -> str:
     if not rows:

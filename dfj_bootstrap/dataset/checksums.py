@@ -18,15 +18,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.runs.atomic import sync
-from dfj_bootstrap.runs.folder import files_below
+from dfj_bootstrap.storage.atomic import sync
+from dfj_bootstrap.storage.folder import empty_folders_below, files_below
 
 OURS = re.compile(
     r"dfj-meta-(pointwise|pairwise)/(README\.md|data/(train|test)-\d{5}-of-\d{5}\.parquet"
@@ -127,27 +127,39 @@ def read_checksums(run: Path) -> Iterator[Entry]:
     """
     path = run / "checksums.jsonl"
     files = size = 0
+    whole = False
     try:
         with path.open("rb") as stream:
             for line in stream:
                 row = orjson.loads(line)
                 if row == {"files": files, "bytes": size}:
-                    return
-                entry = Entry(**row)
+                    whole = not stream.readline()
+                    break
+                entry = _entry(row)
                 yield entry
                 files, size = files + 1, size + entry.size
     except FileNotFoundError:
         raise RunFolderError(f"{path}: missing; {_AGAIN}") from None
     except (orjson.JSONDecodeError, TypeError):
         pass
-    raise RunFolderError(f"{path}: damaged; {_AGAIN}")
+    if not whole:
+        raise RunFolderError(f"{path}: damaged; {_AGAIN}")
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    """A line of the list; ``TypeError`` where it is none."""
+    entry = Entry(**row)
+    if not (isinstance(entry.path, str) and isinstance(entry.size, int)):
+        raise TypeError
+    return entry
 
 
 def differences(run: Path, *, thorough: bool) -> Iterator[tuple[str, str]]:
     """What in ``dfj-meta`` isn't as the checksums say: ``changed``, ``missing`` or ``extra``, and its path.
 
     Args:
-        thorough: read every file; else only sizes are compared.
+        thorough: read every file, and look for links and empty folders; else only sizes are compared. The
+            path of such a folder ends in a slash.
 
     Raises:
         RunFolderError: there are no checksums, or they are damaged.
@@ -162,13 +174,16 @@ def differences(run: Path, *, thorough: bool) -> Iterator[tuple[str, str]]:
     if sum(1 for _ in files_below(root)) != there:  # only then is a list of all worth its memory
         known = {entry.path for entry in read_checksums(run)}
         yield from ((EXTRA, path) for path in files_below(root) if path not in known)
+    if thorough and (empty := list(empty_folders_below(root))):
+        ours = {str(folder) for entry in read_checksums(run) for folder in PurePosixPath(entry.path).parents}
+        yield from ((EXTRA, f"{path}/") for path in empty if path not in ours)
 
 
 def _difference(file: Path, entry: Entry, thorough: bool) -> str:
     if not file.is_file():
         return MISSING
-    if file.stat().st_size != entry.size:
-        return CHANGED
+    if file.stat().st_size != entry.size or (thorough and file.is_symlink()):
+        return CHANGED  # what a link leads to can go away, and stays behind where the dataset is copied to
     return CHANGED if thorough and checksum(file) != entry.sha256 else ""
 
 

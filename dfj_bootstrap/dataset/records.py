@@ -20,7 +20,7 @@ from dfj_bootstrap.domain.seed import ImageRef, Split
 from dfj_bootstrap.domain.texts import defuse
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.ordering import hash64
-from dfj_bootstrap.policy.pairing import PairBooks, choose_pairs
+from dfj_bootstrap.policy.pairing import PairCounts, choose_pairs
 from dfj_bootstrap.policy.variants import variants
 from dfj_bootstrap.prompting.templates import fill, load_prompt, placeholders
 
@@ -76,7 +76,7 @@ class JudgePrompts:
         _check(self.pairwise, "pairwise", {"ground_truth_label", "response_a", "response_b"})
 
 
-def shipped_prompts() -> JudgePrompts:
+def judge_prompts() -> JudgePrompts:
     """The prompts that come with the package."""
     return JudgePrompts(load_prompt("judge/pointwise-v1").text, load_prompt("judge/pairwise-v1").text)
 
@@ -111,8 +111,8 @@ def wordings(seed: GradedSeed, split: Split, options: DatasetConfig) -> dict[int
 
 
 def seed_records(
-    seed: GradedSeed, split: Split, books: PairBooks, prompts: JudgePrompts, options: DatasetConfig
-) -> tuple[list[PointwiseRecord], list[PairwiseRecord], PairBooks]:
+    seed: GradedSeed, split: Split, books: PairCounts, prompts: JudgePrompts, options: DatasetConfig
+) -> tuple[list[PointwiseRecord], list[PairwiseRecord], PairCounts]:
     """All rows of one seed, and the books of its split after it."""
     texts = wordings(seed, split, options)
     pairs, books = choose_pairs(

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dfj_bootstrap.dataset.checksums import ChecksumWriter, HashedFile
-from dfj_bootstrap.runs.atomic import sync
+from dfj_bootstrap.storage.atomic import sync
 
 MIB = 1 << 20
 GROUP_ROWS = 100

@@ -1,8 +1,9 @@
 """How many input tokens a picture costs, by the published rules of each family of models.
 
-A family is told from the model's name alone; an unknown one is counted in 28 × 28 patches, as Qwen-VL
-models and most servers of one's own do. Sources: the "images and vision" pages of OpenAI, Google and
-Anthropic, and the preprocessing of Qwen2.5-VL.
+A family is told from the model's name alone; an unknown one is counted in 28 × 28 patches, as Qwen2.5-VL
+and most servers of one's own do. Sources: the "images and vision" pages of OpenAI, Google and Anthropic,
+Google's page on "media resolution" (Gemini 3), the preprocessing of Qwen2.5-VL and Qwen3-VL, whose patches
+have 16 pixels, merged 2 × 2. GPT-6 goes by what was published as billed: 1,229 tokens for 1024 × 1024.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ def image_tokens(model: str, width: int, height: int, limits: PixelLimits | None
     return math.ceil(_rule(model)(*shown_size(width, height, limits or PixelLimits())))
 
 
-def _rule(model: str) -> Rule:
+def family(model: str) -> str:
+    """The start of a model's name that tells its family; empty where no rule is known for it."""
     name = model.rsplit("/", 1)[-1].lower()
-    known = [prefix for prefix in _FAMILIES if name.startswith(prefix)]
-    return _FAMILIES[max(known, key=len)] if known else _PATCHES
+    return max((prefix for prefix in _FAMILIES if name.startswith(prefix)), key=len, default="")
 
 
-def _patches(width: int, height: int, *, side: int, factor: float, most: int) -> float:
+def _rule(model: str) -> Rule:
+    return _FAMILIES.get(family(model), _PATCHES)
+
+
+def _patches(width: int, height: int, *, side: int, factor: float, most: float = math.inf) -> float:
     return min(math.ceil(width / side) * math.ceil(height / side), most) * factor
 
 
@@ -48,6 +53,10 @@ def _gemini_tiles(width: int, height: int) -> float:
     if max(width, height) <= 384:
         return 258
     return 258 * math.ceil(width / 768) * math.ceil(height / 768)
+
+
+def _gemini_at_once(width: int, height: int) -> float:
+    return 1120
 
 
 def _claude_pixels(width: int, height: int) -> float:
@@ -70,10 +79,16 @@ _FAMILIES: dict[str, Rule] = {
     "gpt-5": partial(_openai_tiles, base=70, each=140),
     "gpt-5-mini": _MINI,
     "gpt-5-nano": _NANO,
+    "gpt-6": partial(_patches, side=32, factor=1.2),
     "o1": partial(_openai_tiles, base=75, each=150),
     "o3": partial(_openai_tiles, base=75, each=150),
     "o4-mini": partial(_patches, side=32, factor=1.72, most=1536),
-    "gemini": _gemini_tiles,
+    "gemini": _gemini_at_once,
+    "gemini-1": _gemini_tiles,
+    "gemini-2": _gemini_tiles,
+    "qwen2-vl": _PATCHES,
+    "qwen2.5-vl": _PATCHES,
+    "qwen3-vl": partial(_patches, side=32, factor=1.0),
     "claude": _claude_pixels,
 }
 """The start of a model's name → its rule; the longest start that fits counts."""

@@ -51,8 +51,14 @@ _HARMFUL = re.compile(
 _BRACKETS = "<[]\u25c1"
 _FROM_SQUARE = str.maketrans("[]", "()")
 _TO_SQUARE = str.maketrans("<>\u25c1\u25b7", "[][]")
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 """Letters and signs by their category that no font draws: the fillers of Hangul, the blank of Braille."""
+
+
+def without_controls(text: str) -> str:
+    """Remove control characters (not newline, tab), bidi overrides and lone surrogates; strip the ends."""
+    return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
 def defuse(text: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from dfj_bootstrap.endpoints.surroundings import PROXIES
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 PROXY_WANTS_PASSWORD = 407
 

@@ -28,8 +28,9 @@ from dfj_bootstrap.calls.usage import Metered
 from dfj_bootstrap.config.models import PaidModel
 from dfj_bootstrap.errors import EndpointRejected
 from dfj_bootstrap.limits.doubts import Doubts
-from dfj_bootstrap.limits.gate import Gate, Permit
-from dfj_bootstrap.limits.patience import Retries
+from dfj_bootstrap.limits.gate import Gate
+from dfj_bootstrap.limits.permit import Permit
+from dfj_bootstrap.limits.retries import Retries
 
 log = logging.getLogger(__name__)
 

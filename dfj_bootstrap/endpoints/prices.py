@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, Prices
-from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.config.run import RunConfig
 
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
@@ -24,6 +24,9 @@ LIBRARY = "genai-prices"
 _OPENAI_URL = "https://api.openai.com/v1"
 _SAMPLE = 1000
 """Tokens that a price is read from: below every list's first step for long contexts."""
+
+
+C = TypeVar("C", bound=RunConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def priced(model: PaidModel) -> Priced:
     return Priced(prices, _library_version() if prices else "")
 
 
-def with_prices(config: Config) -> Config:
+def with_prices(config: C) -> C:
     """The configuration with each paid model's prices filled in, where they are known."""
     models: dict[str, Model] = {
         name: model.model_copy(update={"prices": prices_of(model)}) if isinstance(model, PaidModel) else model
@@ -68,7 +71,7 @@ def with_prices(config: Config) -> Config:
     return config.model_copy(update={"models": models})
 
 
-def price_notes(config: Config) -> dict[str, dict[str, Any]]:
+def price_notes(config: RunConfig) -> dict[str, dict[str, Any]]:
     """For ``run.json``: what each paid model costs, and where that stands."""
     paid = {name: model for name, model in config.models.items() if isinstance(model, PaidModel)}
     return {name: priced(model).as_row() for name, model in paid.items()}

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 from dfj_bootstrap.endpoints.surroundings import PROXIES
 from dfj_bootstrap.endpoints.unsent import is_unsent
 from dfj_bootstrap.errors import EndpointRejected
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 CONNECT_S = 10.0
 """Seconds that a connection may take; what takes longer is not there."""

@@ -1,7 +1,7 @@
 """How many tokens a server says that an answer took, in the spellings that servers use.
 
 Invariants: nothing is guessed. What isn't a plausible number counts as not said, and so does a zero that
-can't be true: no question has no tokens. Whoever pays then goes by the reserve.
+can't be true: no question has no tokens. Whoever pays then goes by the need.
 """
 
 from __future__ import annotations

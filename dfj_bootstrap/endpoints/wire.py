@@ -1,13 +1,11 @@
-"""What the wire formats have in common: tracing headers, waits, the form of a reply, reading JSON."""
+"""What the wire formats have in common: tracing headers, the form of a reply, reading JSON."""
 
 from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -28,26 +26,6 @@ def tracing_headers(call: Call) -> dict[str, str]:
     if call.place.level is not None:
         headers["X-DFJ-Level"] = str(call.place.level)
     return headers
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a server asks to wait, from ``Retry-After`` as seconds or as an HTTP date.
-
-    Args:
-        headers: with keys of any case that the mapping understands.
-        now: seconds since the epoch.
-    """
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def reply_schema(call: Call) -> dict[str, Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.partition import RunReport
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import Worker, partitions_at_once
-from dfj_bootstrap.limits.allowances import Coordinator
-from dfj_bootstrap.roles.casting import limits_of, open_backends
-from dfj_bootstrap.runs.tally import Tally
+from dfj_bootstrap.limits.coordinator import Coordinator
+from dfj_bootstrap.roles.backends import limits_of, open_backends
 
 
-async def run_local(job: Job, partitions: Sequence[int], report: Callable[[int, Tally], None]) -> None:
+async def run_local(job: Job, partitions: Sequence[int], report: RunReport) -> None:
     """Work on all partitions.
 
     Args:
@@ -33,6 +33,8 @@ async def run_local(job: Job, partitions: Sequence[int], report: Callable[[int, 
             for _ in range(partitions_at_once(len(partitions), workers=1)):
                 group.create_task(pull(worker))
 
-    coordinator = Coordinator(limits_of(job.config), job.config.budget_usd, job.spent_usd)
+    coordinator = Coordinator(
+        limits_of(job.config), job.config.budget_usd, job.spent_usd, patient=job.patient
+    )
     async with Worker(job, open_backends(job.config)) as worker:
         await coordinator.supply(0, worker.exchange, pull_all(worker))

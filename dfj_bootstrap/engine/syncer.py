@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dfj_bootstrap.engine.endings import in_thread
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.runs.journal import Journal
-from dfj_bootstrap.runs.spent import SCALE
+from dfj_bootstrap.storage.journal import Journal
+from dfj_bootstrap.storage.spent import SCALE
 
 _GROUP_S = 0.2
 """Seconds between two rounds of fsync while there is something to sync; nothing runs while there isn't."""

@@ -12,13 +12,15 @@ from types import TracebackType
 from typing import Self
 
 from dfj_bootstrap.engine.endings import uninterrupted
-from dfj_bootstrap.engine.partition import Counts, Job, Partition, Report, Slots
+from dfj_bootstrap.engine.partition import Entries, Partition, Slots, TallyReport
 from dfj_bootstrap.engine.syncer import Syncer
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.errors import RunFolderError, Stopped, unwrapped
-from dfj_bootstrap.limits.allowances import Grants, Usage
-from dfj_bootstrap.roles.casting import Backends, Cast
-from dfj_bootstrap.runs.journal import Journal
-from dfj_bootstrap.runs.planned import read_summary
+from dfj_bootstrap.limits.exchange import Account, Allowance
+from dfj_bootstrap.roles.backends import Backends
+from dfj_bootstrap.roles.casting import Cast
+from dfj_bootstrap.storage.journal import Journal
+from dfj_bootstrap.storage.planned import read_summary
 
 GRACE_S = 5.0
 """Seconds that calls in flight get to be answered when the run is stopped."""
@@ -37,12 +39,12 @@ def partitions_at_once(partitions: int, workers: int) -> int:
 
 
 class Worker:
-    """Works on partitions, several at once; holds what they share: endpoints, similarity, slots for seeds."""
+    """Works on partitions, several at once; holds what they share: endpoints, similarity, slots for items."""
 
     def __init__(self, job: Job, backends: Backends) -> None:
         self._job = job
         self._backends = backends
-        self._slots = Slots(backends.seeds_at_once)
+        self._slots = Slots(backends.items_at_once)
         self._syncer = Syncer()
         self._cause: BaseException | None = None
 
@@ -51,7 +53,7 @@ class Worker:
         plan = read_summary(self._job.run)
         self._partitions = plan.partitions if plan else 1
         if self._job.answered_before:
-            self._backends.allowances.vouch()
+            self._backends.limits.vouch()
         self._collections = gc.get_threshold()
         gc.set_threshold(*_COLLECTIONS)
         self._syncing = asyncio.create_task(self._syncer.run())
@@ -66,29 +68,29 @@ class Worker:
         await self._backends.aclose()
         gc.set_threshold(*self._collections)
 
-    async def exchange(self, grants: Grants) -> Usage:
-        """Take allowances; return, within about a second, what was done with them and what is wanted."""
-        return await self._backends.allowances.exchange(grants)
+    async def exchange(self, allowance: Allowance) -> Account:
+        """Take an allowance; give account, within about a second, of what was done with it and is wanted."""
+        return await self._backends.limits.exchange(allowance)
 
-    async def work(self, partition: int, report: Report) -> None:
+    async def work(self, partition: int, report: TallyReport) -> None:
         """Bring one partition to its commit; the sum of what is reported is its books.
 
         Raises:
             RunError: the run can't go on; nothing more is sent by this worker.
         """
-        counts = Counts(report)
+        entries = Entries(report)
         try:
-            await self._bring_to_commit(partition, counts)
+            await self._bring_to_commit(partition, entries)
         except BaseException as error:
             raise self._stopped_by(unwrapped(error)) from None
         finally:
-            counts.tell()
+            entries.tell()
 
-    async def _bring_to_commit(self, partition: int, counts: Counts) -> None:
+    async def _bring_to_commit(self, partition: int, entries: Entries) -> None:
         journal = await self._syncer.open(self._job.run / "journal" / f"part-{partition:04d}")
-        cast = Cast(self._job.config, self._backends, journal, counts.one)
+        cast = Cast(self._job.config, self._backends, journal, entries.add)
         try:
-            await Partition(self._job, partition, journal, cast, counts, self._slots).run(self._partitions)
+            await Partition(self._job, partition, journal, cast, entries, self._slots).run(self._partitions)
         except BaseException as error:
             self._stopped_by(unwrapped(error))  # before calls in flight are waited for
             raise
@@ -115,7 +117,7 @@ def check_same_folder(job: Job) -> None:
     Raises:
         RunFolderError: it doesn't; names the host.
     """
-    from dfj_bootstrap.runs.manifest import read_manifest
+    from dfj_bootstrap.storage.manifest import read_manifest
 
     manifest = read_manifest(job.run)
     if manifest is None or manifest["run_id"] != job.run_id:

@@ -8,52 +8,36 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.config.models import PaidModel
-from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.seed import Seed
-from dfj_bootstrap.endpoints.prices import Priced, priced
+from dfj_bootstrap.endpoints.prices import Priced
 from dfj_bootstrap.estimate.course import (
     ROLE_OF,
     Assumptions,
     Course,
-    Limits,
     Load,
     Range,
     assume,
     calls_left,
     chain_hours,
-    hours,
     longest,
     total,
 )
 from dfj_bootstrap.estimate.history import Past, look_back
+from dfj_bootstrap.estimate.parts import Part, busy_hours, parts_of
 from dfj_bootstrap.estimate.sizes import Sizes
 from dfj_bootstrap.intake.plan import make_plan
-from dfj_bootstrap.runs.planned import PlanSummary, read_partition
+from dfj_bootstrap.intake.seed_json import read_seeds
+from dfj_bootstrap.intake.seeds import SeedItems
+from dfj_bootstrap.storage.planned import PlanSummary
 
 SAMPLE = 256
 """Rows that a quick look reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one role asks of one endpoint.
-
-    Attributes:
-        cost: USD; ``None`` where the price isn't known.
-    """
-
-    role: str
-    endpoint: str
-    model: str
-    load: Load
-    cost: Range | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +94,8 @@ def forecast(config: Config, *, limit: int | None = None, quick: bool = False) -
     past = look_back(config)
     with tempfile.TemporaryDirectory(prefix="dfj-plan-") as scratch:
         rows = min(limit or SAMPLE, SAMPLE) if quick else limit
-        plan = make_plan(Path(scratch), config, limit=rows)
+        items = SeedItems(config.seed_files, config.image_root)
+        plan = make_plan(Path(scratch), items, limit=rows, trial=True)
         wanted = plan.total if limit is None else min(limit, plan.total)
         count = _Count(config, past)
         for seed in _seeds(Path(scratch), plan, wanted):
@@ -124,7 +109,7 @@ def forecast(config: Config, *, limit: int | None = None, quick: bool = False) -
 
 def _seeds(folder: Path, plan: PlanSummary, wanted: int) -> Iterator[Seed]:
     for partition in range(plan.partitions):
-        for seed in read_partition(folder, partition):
+        for seed in read_seeds(folder, partition):
             if seed.ordinal < wanted:
                 yield seed
 
@@ -164,16 +149,9 @@ class _Count:
 
     def forecast(self, plan: PlanSummary, seeds: int, scale: float) -> Forecast:
         """What the run will take: ``scale`` times what the ``seeds`` take that were added up."""
-        prices: dict[str, Priced] = {}
-        parts = []
-        for role in ROLES:
-            name = getattr(self._config, role).model
-            model = self._config.models[name]
-            if isinstance(model, PaidModel):
-                prices[name] = priced(model)
-                load = self._loads[role].scaled(scale)
-                cost = self._cost(role, load, prices[name])
-                parts.append(Part(role, name, model.model, load, cost))
+        shares = {role: seen.cached_share for role, seen in self._past.basis.tokens.items()}
+        loads = {role: load.scaled(scale) for role, load in self._loads.items()}
+        parts, prices = parts_of(self._config, loads, shares)
         return Forecast(
             round(seeds * scale),
             self._finished,
@@ -187,30 +165,14 @@ class _Count:
             self._assumed,
         )
 
-    def _cost(self, role: str, load: Load, known: Priced) -> Range | None:
-        """USD; input that the server had in its cache is counted as such where that was measured."""
-        if known.prices is None:
-            return None
-        prices, seen = known.prices, self._past.basis.tokens.get(role)
-        cached = prices.input if prices.cached is None else prices.cached
-        share = seen.cached_share if seen else 0.0
-        usual = prices.input * (1 - share) + cached * share
-        rate = Range.around(usual, usual, prices.input)
-        return (load.input_tokens * rate + load.output_tokens * prices.output) * 1e-6
-
-    def _hours(self, parts: list[Part]) -> Range:
+    def _hours(self, parts: Sequence[Part]) -> Range:
         """The busiest endpoint, and once the chain of a single seed, which nothing can shorten."""
         if not any(part.load.calls.high for part in parts):
             return Range()
-        busy = []
-        for name in dict.fromkeys(part.endpoint for part in parts):
-            model = self._config.models[name]
-            assert isinstance(model, PaidModel)
-            limits = Limits(model.max_in_flight, model.requests_per_minute, model.tokens_per_minute)
-            busy.append(hours(sum((p.load for p in parts if p.endpoint == name), Load()), limits))
-        return longest(busy) + chain_hours(self._assumed, self._answer_tokens(parts))
+        chain = chain_hours(self._assumed, self._answer_tokens(parts))
+        return longest(busy_hours(self._config, parts)) + chain
 
-    def _answer_tokens(self, parts: list[Part]) -> float:
+    def _answer_tokens(self, parts: Sequence[Part]) -> float:
         calls = total(part.load.calls for part in parts).likely
         return total(part.load.output_tokens for part in parts).likely / calls if calls else 0.0
 

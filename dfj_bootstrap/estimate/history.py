@@ -1,6 +1,6 @@
 """What earlier work in a run folder tells: what is answered already, and what such a run takes.
 
-Reads the journals, the books and the part records; opens nothing for writing and takes no lock, so a run
+Reads the journals, the books and the commits; opens nothing for writing and takes no lock, so a run
 may go on meanwhile.
 """
 
@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dfj_bootstrap.app.basis import basis_of
 from dfj_bootstrap.app.previews import preview_folder
-from dfj_bootstrap.app.start import basis_of
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL, LEVELS, WRITTEN_LEVELS
-from dfj_bootstrap.engine.partition import Job, is_current
+from dfj_bootstrap.engine.partition import is_current
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.estimate.course import NOTHING, Answered, Measured
 from dfj_bootstrap.estimate.sizes import MeanTokens
+from dfj_bootstrap.intake.seed_json import read_seeds
+from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import identity_of, made_with_another
-from dfj_bootstrap.runs.commits import read_part_records
-from dfj_bootstrap.runs.journal import read_journal
-from dfj_bootstrap.runs.manifest import read_manifest
-from dfj_bootstrap.runs.planned import read_partition, read_summary
-from dfj_bootstrap.runs.status import read_status
+from dfj_bootstrap.storage.manifest import read_manifest
+from dfj_bootstrap.storage.planned import read_summary
+from dfj_bootstrap.storage.reader import RunReader
+from dfj_bootstrap.storage.status import read_status
+from dfj_bootstrap.tasks.generate import Generate
+from dfj_bootstrap.tasks.generation_ledger import GENERATION
 
 
 @dataclass(slots=True)
@@ -112,23 +116,23 @@ def look_back(config: Config) -> Past:
 def read_history(config: Config, run: Path) -> History:
     """The work in a folder; an empty history where there is none, or it was made with something else."""
     manifest = read_manifest(run)
-    if manifest is None or made_with_another(manifest, config):
+    if manifest is None or made_with_another(manifest, config, FORMS):
         return History()
     seeds: dict[str, _Seed] = defaultdict(_Seed)
     sums: dict[str, Counter[str]] = defaultdict(Counter)
-    for folder in sorted((run / "journal").glob("part-*")):
-        for record in read_journal(folder):
-            if "role" in record:
-                seeds[record["seed"]].take(record["role"], record)
-                _add(sums[record["role"]], record["value"])
-    status = read_status(run)
+    reader = RunReader(run, manifest)
+    for record in reader.records():
+        if "role" in record:
+            seeds[record["seed"]].take(record["role"], record)
+            _add(sums[record["role"]], record["value"])
+    status = read_status(run, GENERATION)
     books = Counter(status["tally"])
     finished = _finished_seeds(books)
     whole = not status["seeds"]["pending"] and not status["seeds"]["failed"]
     reworded = sum(len(seed.paraphrases) for seed in seeds.values())
     return History(
         run,
-        _in_current_parts(config, run, manifest["run_id"], identity_of(config)),
+        _standing_seeds(config, reader),
         _measured(books, finished, sums if whole else {}, reworded),
         {role: _mean(each, finished) for role, each in sums.items() if each["told"]},
         status["cost_usd"],
@@ -186,12 +190,13 @@ def _mean(sums: Counter[str], seeds: int) -> MeanTokens:
     return MeanTokens(sums["input"] / sums["told"], sums["output"] / sums["told"], cached, seeds)
 
 
-def _in_current_parts(config: Config, run: Path, run_id: str, identity: dict[str, Any]) -> frozenset[str]:
+def _standing_seeds(config: Config, reader: RunReader) -> frozenset[str]:
     """The seeds of partitions whose last commit a run that starts now would let stand."""
-    plan = read_summary(run)
+    run, plan = reader.run, read_summary(reader.run)
     if plan is None:
         return frozenset()
-    job = Job(run, run_id, config, basis_of(config, identity))
-    records = read_part_records(run)
-    current = (p for p in range(plan.partitions) if is_current(job, p, records.get(p)))
-    return frozenset(seed.id for partition in current for seed in read_partition(run, partition))
+    task = Generate(config.model_copy(update={"output": run}))
+    job = Job(task, task.config, reader.manifest["run_id"], basis_of(task, identity_of(config, FORMS)))
+    commits = reader.commits()
+    current = (p for p in range(plan.partitions) if is_current(job, p, commits.get(p)))
+    return frozenset(seed.id for partition in current for seed in read_seeds(run, partition))

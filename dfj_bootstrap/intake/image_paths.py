@@ -17,7 +17,7 @@ from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
 from dfj_bootstrap.errors import DfjError
-from dfj_bootstrap.intake.row_model import shown
+from dfj_bootstrap.intake.safe_text import shown
 
 FORMATS = "PNG, JPEG or WebP"
 """What is read, as messages name it."""

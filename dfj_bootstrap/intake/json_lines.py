@@ -1,7 +1,7 @@
 """Untrusted JSON Lines → objects, one line at a time, in memory that one line bounds.
 
-Every line ends up as a ``Line`` or as a ``BadLine`` that says why; blank lines are skipped. A file that is no
-JSON Lines at all (one JSON document over many lines, a binary file) gives a single ``BadLine``.
+Every line ends up as a ``JsonLine`` or as a ``BadLine`` that says why; blank lines are skipped. A file that
+is no JSON Lines at all (one JSON document over many lines, a binary file) gives a single ``BadLine``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +23,7 @@ _LINES_WANTED = "one JSON object per line is wanted"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JsonLine:
     """A line that holds an object; ``number`` counts from 1."""
 
     number: int
@@ -31,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds none; ``id`` is the seed id that seems to stand in it."""
+    """A line that holds none; ``id`` is the row's id that seems to stand in it."""
 
     number: int
     why: str
@@ -42,7 +43,7 @@ class _Bad(ValueError):
     """Why a text is not an object."""
 
 
-def read_lines(path: Path) -> Iterator[Line | BadLine]:
+def read_lines(path: Path) -> Iterator[JsonLine | BadLine]:
     """The objects of a file, in order.
 
     Raises:
@@ -60,6 +61,20 @@ def read_lines(path: Path) -> Iterator[Line | BadLine]:
                 return
             first = False
             yield _parse(number, line)
+
+
+def take_in(path: Path, digest: blake2b) -> int:
+    """Add the bytes of a file to a digest; returns how many lines it has.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    lines = 0
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+            lines += chunk.count(b"\n")
+    return lines
 
 
 def _raw_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -94,9 +109,9 @@ def _complete(text: bytes) -> bool:
     return True
 
 
-def _parse(number: int, line: bytes) -> Line | BadLine:
+def _parse(number: int, line: bytes) -> JsonLine | BadLine:
     try:
-        return Line(number, _object(line))
+        return JsonLine(number, _object(line))
     except _Bad as bad:
         hint = _ID_HINT.search(line[:4096])
         return BadLine(number, str(bad), hint and hint[1].decode("utf-8", "replace"))

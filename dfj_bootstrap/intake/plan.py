@@ -1,8 +1,8 @@
-"""The plan: all seeds, read once, checked against each other, laid into partitions by hash of their id.
+"""The plan: a job's items, read once, checked against each other, laid into partitions by hash of their id.
 
-The number of partitions is chosen by the first plan and never changes, so seeds that are added move nobody.
-A plan only grows: a seed whose row changed or went away is an error, for work on it exists already, and a
-seed that an earlier plan admitted stays, whatever rules there are now. Wherever rows are added, a partition
+The number of partitions is chosen by the first plan and never changes, so items that are added move nobody.
+A plan only grows: an item whose row changed or went away is an error, for work on it exists already, and an
+item that an earlier plan admitted stays, whatever rules there are now. Wherever rows are added, a partition
 that gets none keeps its bytes, and so its work. The caller holds the lock of the run folder.
 """
 
@@ -11,33 +11,17 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
-from hashlib import blake2b
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias
 
-import orjson
-
-from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.errors import RunFolderError, SeedsError
-from dfj_bootstrap.intake.image_paths import plain_name
+from dfj_bootstrap.intake.item_index import ItemIndex, Planned
+from dfj_bootstrap.intake.item_rows import Item, ItemRow, Refusal
+from dfj_bootstrap.intake.items import Items
 from dfj_bootstrap.intake.plan_writer import PlanWriter, publish_refused, settle
-from dfj_bootstrap.intake.seed_index import SeedIndex, SplitOf
-from dfj_bootstrap.intake.seed_rows import Refusal, SeedRow, image_root_of
-from dfj_bootstrap.intake.seed_rows import read_rows as read_seed_rows
 from dfj_bootstrap.policy.ordering import partition_of
-from dfj_bootstrap.runs.planned import (
-    PlanSummary,
-    partition_file,
-    plan_folder,
-    read_partition,
-    read_rows,
-    read_summary,
-    seed_from_row,
-    seed_to_row,
-)
+from dfj_bootstrap.storage.planned import PlanSummary, partition_file, plan_folder, read_rows, read_summary
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how many rows have been read, of about how many."""
@@ -49,57 +33,62 @@ _OTHER_FOLDER = "work on it is done; use a new output folder (`dfj regenerate`) 
 
 def make_plan(
     run: Path,
-    config: Config,
+    items: Items[Item],
     *,
     limit: int | None = None,
     on_progress: Progress | None = None,
-    split_of: SplitOf | None = None,
+    trial: bool = False,
 ) -> PlanSummary:
-    """Read the seeds and write the plan, unless the one that stands already holds what is wanted.
+    """Read the items and write the plan, unless the one that stands already holds what is wanted.
 
     Args:
         limit: stop after so many good rows; a plan that stands never shrinks.
-        split_of: the split of a group that no row names one for: an added row may not say otherwise.
+        trial: the folder goes away again, so nobody is sent there.
 
     Raises:
         SeedsError: a file is missing, or no row is good.
-        RunFolderError: a seed of the plan that stands has changed or is gone, the plan is damaged, or the
+        RunFolderError: an item of the plan that stands has changed or is gone, the plan is damaged, or the
             folder for temporary files is full.
     """
     run.mkdir(parents=True, exist_ok=True)
     settle(run)
     before = read_summary(run)
-    digest, lines = _look_through(config)
+    digest, lines = items.look_through()
     if before and before.input_digest == digest and _suffices(before, limit):
         publish_refused(run, plan_folder(run))
         return before
     partitions = before.partitions if before else _partitions(lines)
-    try:
-        with PlanWriter(run, partitions) as writer, SeedIndex(split_of) as index:
-            if before:
-                _remember(run, before, index)
-            reading = _Reading(run, config, partitions, writer, index)
-            complete = reading.read(limit, lines, on_progress)
-            reading.settle()
-            reading.check_nothing_lost(before)
-            summary = PlanSummary(partitions, reading.good, reading.refused, reading.notes, digest, complete)
-            writer.commit(summary, index)
-    except sqlite3.OperationalError as error:
-        raise RunFolderError(
-            f"{tempfile.gettempdir()}: cannot keep the index of seeds there ({error}); "
-            "make room, or set TMPDIR to another folder"
-        ) from error
+    with _index_trouble_told(items.noun), PlanWriter(run, partitions) as writer, items.index() as index:
+        if before:
+            _remember(run, before, items, index)
+        reading = _Reading(run, items, partitions, writer, index)
+        complete = reading.read(limit, lines, on_progress)
+        reading.settle()
+        reading.check_nothing_lost(before, trial)
+        summary = PlanSummary(partitions, reading.good, reading.refused, reading.notes, digest, complete)
+        writer.commit(summary, index)
     return summary
 
 
-class _Reading:
-    """One pass over the seeds files."""
+@contextmanager
+def _index_trouble_told(noun: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise RunFolderError(
+            f"{tempfile.gettempdir()}: cannot keep the index of {noun}s there ({error}); "
+            "make room, or set TMPDIR to another folder"
+        ) from error
+
+
+class _Reading(Generic[Item]):
+    """One pass over the input."""
 
     def __init__(
-        self, run: Path, config: Config, partitions: int, writer: PlanWriter, index: SeedIndex
+        self, run: Path, items: Items[Item], partitions: int, writer: PlanWriter, index: ItemIndex[Item]
     ) -> None:
         self._run = run
-        self._config = config
+        self._items = items
         self._partitions = partitions
         self._writer = writer
         self._index = index
@@ -109,12 +98,12 @@ class _Reading:
 
     def read(self, limit: int | None, lines: int, on_progress: Progress | None) -> bool:
         """Read rows until the limit; whether the end of the input was reached."""
-        with closing(read_seed_rows(self._config.seed_files, self._config.image_root)) as rows:
-            for item in rows:
-                if isinstance(item, Refusal):
-                    self._refuse(item)
+        with closing(self._items.read()) as rows:
+            for row in rows:
+                if isinstance(row, Refusal):
+                    self._refuse(row)
                 else:
-                    self._take(item)
+                    self._take(row)
                 if on_progress:
                     on_progress(self.good + self.refused, lines if limit is None else min(limit, lines))
                 if limit is not None and self.good >= limit and not self._index.missing():
@@ -126,37 +115,36 @@ class _Reading:
         for refusal in self._index.withdrawals():
             self._refuse(refusal)
 
-    def check_nothing_lost(self, before: PlanSummary | None) -> None:
-        """There is something to do, and every seed of the earlier plan was met again."""
+    def check_nothing_lost(self, before: PlanSummary | None, trial: bool) -> None:
+        """There is something to do, and every item of the earlier plan was met again."""
         if not self.good:
             self._writer.publish_refused()
-            raise SeedsError(self._nothing())
+            raise SeedsError(self._nothing(trial))
         if before and self._index.missing():
-            gone = next(s for s in _all_seeds(self._run, before) if self._index.earlier(s.id))
-            raise RunFolderError(f"seed {gone.id!r}: {self._why_gone(gone)}; {_OTHER_FOLDER}")
+            ids = (row["id"] for row in _planned_rows(self._run, before))
+            gone = next(item_id for item_id in ids if self._index.earlier(item_id))
+            raise RunFolderError(f"{self._items.noun} {gone!r}: {self._why_gone(gone)}; {_OTHER_FOLDER}")
 
-    def _take(self, row: SeedRow) -> None:
-        content, earlier = content_of(row.seed), self._index.earlier(row.seed.id)
-        if earlier and earlier.content != content:
+    def _take(self, row: ItemRow[Item]) -> None:
+        earlier = self._index.earlier(row.id)
+        if earlier and earlier.content != row.content:
             self._changed(row)
         objection = None if earlier else row.unfit or self._index.objection(row)
         if objection:
             self._turn_down(row, *objection)
             return
-        seed = replace(row.seed, ordinal=earlier.ordinal if earlier else self._next)
-        self._index.admit(row, seed.ordinal)
-        self._writer.add(
-            partition_of(seed.id, self._partitions), seed_to_row(seed) | {"content": content.hex()}
-        )
+        ordinal = earlier.ordinal if earlier else self._next
+        self._index.admit(row, ordinal)
+        kept = self._items.to_row(row.item) | {"ordinal": ordinal, "content": row.content.hex()}
+        self._writer.add(partition_of(row.id, self._partitions), kept)
         self._next += not earlier
         self.good += 1
         self.notes += len(row.notes)
         for note in row.notes:
             self._writer.note(note)
 
-    def _turn_down(self, row: SeedRow, field: str, why: str) -> None:
-        if field == "label":
-            self.good -= self._index.withdraw(row)
+    def _turn_down(self, row: ItemRow[Item], field: str, why: str) -> None:
+        self.good -= self._index.turned_down(row, field)
         self._refuse(row.refuse(field, why))
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -164,46 +152,28 @@ class _Reading:
         self.refused += 1
         self._writer.refuse(refusal)
 
-    def _changed(self, row: SeedRow) -> None:
-        seeds = read_partition(self._run, partition_of(row.seed.id, self._partitions))
-        old = _respelled(next(seed for seed in seeds if seed.id == row.seed.id))
-        what = " and ".join(_differences(old, row.seed)) or "split"
+    def _changed(self, row: ItemRow[Item]) -> None:
+        planned = read_rows(partition_file(self._run, partition_of(row.id, self._partitions)))
+        old = self._items.from_row(next(old for old in planned if old["id"] == row.id))
+        what = " and ".join(self._items.differences(old, row.item))
         raise RunFolderError(
-            f"{row.file} line {row.line}: {what} of seed {row.seed.id!r} changed since this run was planned;"
-            f" {_OTHER_FOLDER}"
+            f"{row.file} line {row.line}: {what} of {self._items.noun} {row.id!r} changed since this run was"
+            f" planned; {_OTHER_FOLDER}"
         )
 
-    def _why_gone(self, seed: Seed) -> str:
+    def _why_gone(self, item_id: str) -> str:
         for row in self._writer.refused_rows():
-            if row["id"] == seed.id:
+            if row["id"] == item_id:
                 return (
                     f"its row is refused now ({row['file']} line {row['line']}: {row['field']} {row['why']})"
                 )
         return "its row is no longer in the input"
 
-    def _nothing(self) -> str:
-        files = ", ".join(str(file) for file in self._config.seed_files)
+    def _nothing(self, trial: bool) -> str:
         if not self._first:
-            return f"{files}: there are no rows; a seeds file holds one JSON object per line"
-        kept = self._run == self._config.output  # elsewhere it is a trial, and its folder goes away
-        where = f" (see {self._run / 'refused.jsonl'})" if kept else ""
+            return self._items.nothing()
+        where = "" if trial else f" (see {self._run / 'refused.jsonl'})"
         return f"no good row: all {self.refused} refused{where}; the first: {self._first.sentence()}"
-
-
-def _look_through(config: Config) -> tuple[str, int]:
-    """A digest of everything that is read, but for the pictures, and the number of lines."""
-    digest, lines = blake2b(digest_size=16), 0
-    for file in config.seed_files:
-        root = image_root_of(file, config.image_root)
-        digest.update(f"\0{root.resolve()}\0".encode())
-        try:
-            with file.open("rb") as stream:
-                while chunk := stream.read(2**20):
-                    digest.update(chunk)
-                    lines += chunk.count(b"\n")
-        except OSError as error:
-            raise SeedsError(f"{file}: cannot read the seeds file: {error.strerror}") from None
-    return digest.hexdigest(), lines
 
 
 def _suffices(before: PlanSummary, limit: int | None) -> bool:
@@ -216,49 +186,12 @@ def _partitions(rows: int) -> int:
     return 1 << (wanted - 1).bit_length()
 
 
-def _remember(run: Path, before: PlanSummary, index: SeedIndex) -> None:
+def _remember(run: Path, before: PlanSummary, items: Items[Item], index: ItemIndex[Item]) -> None:
+    for row in _planned_rows(run, before):
+        planned = Planned(bytes.fromhex(row["content"]), row["ordinal"])
+        index.remember(row["id"], items.from_row(row), planned)
+
+
+def _planned_rows(run: Path, before: PlanSummary) -> Iterator[dict[str, Any]]:
     for partition in range(before.partitions):
-        for row in read_rows(partition_file(run, partition)):
-            seed = seed_from_row(row)
-            index.remember(seed, _content_now(seed, bytes.fromhex(row["content"])))
-
-
-def _all_seeds(run: Path, before: PlanSummary) -> Iterator[Seed]:
-    for partition in range(before.partitions):
-        yield from read_partition(run, partition)
-
-
-def content_of(seed: Seed) -> bytes:
-    """Digest of what the row says: not where the picture lies, nor what other rows make of it."""
-    return blake2b(orjson.dumps(_fields(seed)), digest_size=16).digest()
-
-
-def _content_now(seed: Seed, content: bytes) -> bytes:
-    """The digest of a planned row as it is made today, however the path of its picture was spelled."""
-    plain = _respelled(seed)
-    if plain == seed:
-        return content
-    for split in (seed.split, None):  # the row's own, or its group's
-        if content_of(replace(seed, split=split)) == content:
-            return content_of(replace(plain, split=split))
-    return content
-
-
-def _respelled(seed: Seed) -> Seed:
-    return replace(seed, image=replace(seed.image, name=plain_name(seed.image.name)))
-
-
-def _fields(seed: Seed) -> dict[str, Any]:
-    """What the row says, by the names of its fields; the split as the row itself has it."""
-    row = seed_to_row(seed)
-    image = row.pop("image")
-    del row["ordinal"]
-    return {"image": image["name"], "the picture": image["digest"], "gold_rationale": row.pop("gold"), **row}
-
-
-def _differences(old: Seed, new: Seed) -> list[str]:
-    """The fields that differ, but for the split, which an old seed may have from its group."""
-    before, after = _fields(old), _fields(new)
-    names = [name for name in before if name != "split" and before[name] != after[name]]
-    default_group = old.group == old.image.digest and new.group == new.image.digest
-    return [name for name in names if not (name == "group" and default_group)]
+        yield from read_rows(partition_file(run, partition))

@@ -1,7 +1,7 @@
 """How a plan is written: aside in ``RUN/plan.new``, and put in place by two renames.
 
 ``settle`` undoes a crash between them. ``RUN/refused.jsonl`` is a copy for people; all else is private to the
-plan, and read by ``runs/planned.py``.
+plan, and read by ``storage/planned.py``.
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic
 
 import orjson
 
-from dfj_bootstrap.intake.seed_index import SeedIndex
-from dfj_bootstrap.intake.seed_rows import Note, Refusal
-from dfj_bootstrap.runs.atomic import replacing, sync, write_atomically
-from dfj_bootstrap.runs.folder import retire
-from dfj_bootstrap.runs.planned import PlanSummary, damaged_plan, digest_of, part_name, plan_folder, read_rows
+from dfj_bootstrap.intake.item_index import ItemIndex
+from dfj_bootstrap.intake.item_rows import Item, Note, Refusal
+from dfj_bootstrap.storage.atomic import replacing, sync, write_atomically
+from dfj_bootstrap.storage.folder import retire
+from dfj_bootstrap.storage.planned import (
+    PlanSummary,
+    damaged_plan,
+    part_name,
+    plan_digest,
+    plan_folder,
+    read_rows,
+)
 
 _OURS = re.compile(r"part-\d{4,}\.jsonl|summary\.json|refused\.jsonl|notes\.jsonl|\..*\.tmp")
 """Names that a plan gives to its files."""
@@ -78,7 +85,7 @@ class PlanWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, partition: int, row: dict[str, Any]) -> None:
-        """Add a seed's row to a partition."""
+        """Add an item's row to a partition."""
         line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
         self._buffers.setdefault(partition, bytearray()).extend(line)
         self._held += len(line)
@@ -103,8 +110,8 @@ class PlanWriter:
         self._refused.flush()
         publish_refused(self._run, self.folder)
 
-    def commit(self, summary: PlanSummary, index: SeedIndex) -> None:
-        """Put the plan in place, durably; rows without a split take that of their group."""
+    def commit(self, summary: PlanSummary, index: ItemIndex[Item]) -> None:
+        """Put the plan in place, durably, with each row as all rows together make it."""
         self._flush()
         final = _Final(index)
         for partition in range(self._partitions):
@@ -118,7 +125,7 @@ class PlanWriter:
         for file in (self._refused, self._notes):
             file.flush()
             sync(Path(file.name))
-        digest, _ = digest_of(self.folder, self._partitions)
+        digest, _ = plan_digest(self.folder, self._partitions)
         write_atomically(self.folder / "summary.json", orjson.dumps(asdict(summary) | {"digest": digest}))
         self._swap()
 
@@ -145,14 +152,14 @@ class PlanWriter:
         return (self.folder / name).open("wb")
 
 
-class _Final:
-    """What only the end of the reading shows: splits of groups, rows withdrawn, the order of the rest."""
+class _Final(Generic[Item]):
+    """What only the end of the reading shows: what rows take from others, the order of those left."""
 
-    def __init__(self, index: SeedIndex) -> None:
+    def __init__(self, index: ItemIndex[Item]) -> None:
         self._index = index
-        self._inherit = index.any_inherit()
+        self._completes = index.completes_rows()
         self._withdrawn = index.withdrawn()
-        self.changes = self._inherit or bool(self._withdrawn) or index.planned > 0
+        self.changes = self._completes or bool(self._withdrawn) or index.planned > 0
 
     def rewrite(self, path: Path) -> None:
         """Bring one partition into its final form, in the order of the ordinals."""
@@ -167,6 +174,6 @@ class _Final:
         if before < len(self._withdrawn) and self._withdrawn[before] == row["ordinal"]:
             return None
         row["ordinal"] -= before
-        if self._inherit:
-            row["split"] = row["split"] or self._index.split_named(row["group"])
+        if self._completes:
+            self._index.complete(row)
         return row

@@ -7,7 +7,6 @@ no reader can see is taken out of texts (control characters, direction overrides
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from typing import Annotated, Any
 
@@ -25,60 +24,21 @@ from pydantic import (
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, GRID, Annotation, Box, Split
 from dfj_bootstrap.domain.texts import is_blank, says_something
+from dfj_bootstrap.intake.item_rows import RowRefused
+from dfj_bootstrap.intake.safe_text import NAME_CHARACTERS, bad_name, shown, too_long, without_unseen
 
 GOLD_CHARACTERS = 10_000
 TEXT_CHARACTERS = 2_000
-NAME_CHARACTERS = 200
 PATH_CHARACTERS = 1_000
 MARKS = 200
 
 _LABELS = "use real, fake or edited"
-# Terminal escape sequences as a whole, then single control characters, but for tab and line feed.
-_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_OVERRIDE = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
-_SEPARATOR = re.compile(r"[\x0b\x0c\x85\u2028\u2029]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_STEPS = (
-    (_ESCAPE, "", "terminal escapes removed"),
-    (_CONTROL, "", "control characters removed"),
-    (_OVERRIDE, "", "direction overrides removed"),
-    (_SEPARATOR, " ", "line separators made spaces"),
-    (_SURROGATE, "\ufffd", "halves of characters replaced"),
-)
-_UNSAFE_NAME = re.compile("|".join(step[0].pattern for step in _STEPS[1:]) + r"|[\t\n\r]")
-
-
-class RowRefused(ValueError):
-    """A row that does not fit; ``args`` are the field (dotted) and why."""
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(field, why)
-        self.field = field
-        self.why = why
-
-
-def clean(text: str) -> tuple[str, list[str]]:
-    """A text without what no reader can see, and what was done to it; spaces around it go without a word."""
-    done = []
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for pattern, instead, what in _STEPS:
-        text, count = pattern.subn(instead, text)
-        if count:
-            done.append(what)
-    return text.strip(), done
-
-
-def shown(value: object) -> str:
-    """A value from a row for use in a message: short, one line, ASCII."""
-    text = json.dumps(value, ensure_ascii=True, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _text(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str):
         return value
-    text, done = clean(value)
+    text, done = without_unseen(value)
     if info.context is not None:
         info.context.extend(f"{info.field_name}: {what}" for what in done)
     return text
@@ -92,11 +52,9 @@ def _said(value: Any, info: ValidationInfo) -> Any:
 
 
 def _name(value: Any) -> Any:
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("is blank")
-        if _UNSAFE_NAME.search(value):
-            raise ValueError(f"{shown(value)} holds control characters or halves of characters")
+    why = bad_name(value) if isinstance(value, str) else ""
+    if why:
+        raise ValueError(why)
     return value
 
 
@@ -238,7 +196,7 @@ def _why(kind: str, limits: dict[str, Any], value: Any, message: str) -> str:
             return f"must be a list of objects with text, flag and box, not {shown(value)}"
         case "too_long" | "string_too_long":
             unit = "characters" if isinstance(value, str) else "entries"
-            return f"has {len(value):,} {unit}; the most is {limits['max_length']:,}, and nothing is cut"
+            return too_long(len(value), limits["max_length"], unit)
         case "model_type":
             return f"must be an object with text, flag and box, not {shown(value)}"
     return message.removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Words, their stems, and which of them a text denies: by tables and neighbourhood, no grammar.
+"""Which of its words a text denies: by tables and neighbourhood, no grammar.
 
 A word of a denied clause is said, denied or *open*: where it is not sure what a ``not`` belongs to, nothing
 is claimed. Pure, English, never raises.
@@ -7,13 +7,12 @@ is claimed. Pure, English, never raises.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from dfj_bootstrap.language import vocabulary as v
-from dfj_bootstrap.language.alternation import any_of
-from dfj_bootstrap.language.set_phrases import IRREGULAR, PHRASES
+from dfj_bootstrap.language.stems import stem
+from dfj_bootstrap.language.word_tables import poles_of
 
 BREAKS = frozenset(".;:!?,()")
 """Tokens at which a denial ends."""
@@ -24,72 +23,7 @@ CLAUSE_STARTS = frozenset({"but", "while", "whereas", "although", "though", "yet
 SAID, OPEN, DENIED = 1, 0, -1
 """What a denial somewhere before it leaves of a word."""
 
-_PHRASE = re.compile(rf"\b({any_of(PHRASES)})\b")
-_CANT = re.compile(r"\bcan't\b|\bcannot\b")
-_CONTRACTED = re.compile(r"n't\b")
-_TOKEN = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+(?:[.,]\d+)*|[^\W\d]+|[.;:!?,()]")
-_QUOTES = str.maketrans(
-    {c: "-" for c in "\u2010\u2011\u2012\u2013\u2014\u2212"} | {"\u2019": "'", "\u2018": "'"}
-)
-
-
-CACHED_TEXTS = 128
-"""Texts whose tokens are kept: a text is looked at several times within a short time."""
-
-
-@lru_cache(maxsize=CACHED_TEXTS)
-def tokens_of(text: str) -> tuple[str, ...]:
-    """Words, numbers and marks in one case, with contractions and set phrases undone."""
-    text = unicodedata.normalize("NFKC", text).translate(_QUOTES).lower()
-    text = _CONTRACTED.sub(" not", _CANT.sub("can not", text))
-    text = _PHRASE.sub(lambda match: PHRASES[match.group(1)], " ".join(text.split()))
-    return tuple(_TOKEN.findall(text))
-
-
-@lru_cache(maxsize=16384)
-def stem(word: str) -> str:
-    """A crude stem: plural, -ed, -ing, -ly and a final e are taken off, known irregular forms undone."""
-    word = IRREGULAR.get(word, word)
-    if len(word) < 4 or word.endswith("ss"):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith("es") and word[:-2].endswith(("s", "x", "z", "ch", "sh")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("us", "is")):
-        word = word[:-1]
-    for ending in ("edly", "ingly", "ing", "ed", "ly"):
-        base = word[: -len(ending)]
-        if word.endswith(ending) and len(base) >= 3 and re.search("[aeiouy]", base):
-            word = base[:-1] if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz" else base
-            break
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
-
-
-def table_of(lines: str) -> dict[str, tuple[str, int]]:
-    """``name: plus words | minus words`` → word and stem → (name, pole); the first line wins."""
-    table: dict[str, tuple[str, int]] = {}
-    for line in re.sub(r"\n\s+\|", " |", lines.strip()).splitlines():
-        name, _, words = line.partition(":")
-        for pole, side in zip((1, -1), words.split("|"), strict=True):
-            for word in side.split():
-                table.setdefault(word, (name, pole))
-    for word, entry in list(table.items()):
-        table.setdefault(stem(word), entry)
-    return table
-
-
-def names_of(groups: Iterable[str]) -> dict[str, str]:
-    """Groups of names → name and stem → the first of its group."""
-    table: dict[str, str] = {}
-    for names in (group.split() for group in groups if group.strip()):
-        for name in names:
-            table.setdefault(name, names[0])
-            table.setdefault(stem(name), names[0])
-    return table
-
-
-_OPPOSITES = table_of(v.OPPOSITES)
+_OPPOSITES = poles_of(v.OPPOSITES)
 _WITHOUT_CONTENT = v.NOT_CONTENT | BREAKS | v.DENIALS
 _TRIGGERS = v.DENIALS | v.WEAK_DENIALS | v.BLANKET_DENIALS | v.ABSENCES
 _NEGATIVE_UN = re.compile(r"(?:un(?!der|til|if|iq|ion|ivers|ite|to\b)|non)(?=[a-z]{4})")

@@ -5,11 +5,7 @@ A word is looked up as it stands first, then by its stem, so a table may hold ei
 
 from __future__ import annotations
 
-
-def words(text: str) -> frozenset[str]:
-    """The words of a table that has no order."""
-    return frozenset(text.split())
-
+from dfj_bootstrap.language.word_tables import words_of
 
 SIDES = """
 lateral!: left leftmost leftward leftwards | right rightmost rightward rightwards
@@ -86,32 +82,32 @@ CLASSES = {
 }
 """Words that say what an image is."""
 
-DENIALS = words("not no never without lack lacks lacking lacked nor")
+DENIALS = words_of("not no never without lack lacks lacking lacked nor")
 """Deny what follows."""
 
-WEAK_DENIALS = words("little hardly barely scarcely")
+WEAK_DENIALS = words_of("little hardly barely scarcely")
 """Leave open what follows."""
 
-BLANKET_DENIALS = words("neither none nothing nobody nowhere")
+BLANKET_DENIALS = words_of("neither none nothing nobody nowhere")
 """Deny a whole clause, whose words are then neither said nor denied."""
 
-ABSENCES = words("missing absent gone nonexistent lacking omitted")
+ABSENCES = words_of("missing absent gone nonexistent lacking omitted")
 """Deny the noun before (``the handle is missing``) or after (``a missing handle``)."""
 
-HEDGES = words(
+HEDGES = words_of(
     "perhaps maybe might may possibly probably likely unlikely seem seems seemed seemingly apparently"
     " unsure uncertain arguably presumably conceivably plausibly doubtful tentatively unclear_whether"
 )
 """Plain hedges: a text that has them stays hedged, and one that hasn't stays plain."""
 
-SOFT_HEDGES = words(
+SOFT_HEDGES = words_of(
     "appear appears appeared could would look looks looked seemslike_ suggest suggests suggesting"
     " hint hints impression consistent somewhat rather potentially possible can suspicious doubt"
     " doubts"
 )
 """Words that can stand in for a hedge, but needn't be one."""
 
-BOOSTERS = words(
+BOOSTERS = words_of(
     "definitely undoubtedly certainly unquestionably unmistakably absolutely indisputably obviously"
 )
 """Words of certainty: they may not take the place of a hedge."""
@@ -122,7 +118,10 @@ _IN_ORDER = (
 )
 _ORDINALS = "second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 
-NUMBER_WORDS = {word: value for value, word in enumerate(_IN_ORDER.split())} | {
+COUNTS = {word: value for value, word in enumerate(_IN_ORDER.split())}
+"""Cardinal words up to twenty."""
+
+NUMBER_WORDS = COUNTS | {
     "thirty": 30,
     "forty": 40,
     "fifty": 50,
@@ -209,7 +208,7 @@ pad
 """
 """Named things and body parts: groups between bars or line ends, in each the names of one thing."""
 
-MILD_THINGS = words("light background foreground soil person text")
+MILD_THINGS = words_of("light background foreground soil person text")
 """Things so general that to name them adds nothing."""
 
 KIN = """
@@ -249,7 +248,7 @@ mirror: reflection
 """
 """Things of which one can be named for the other: a kind and its kinds, a whole and its parts."""
 
-NOT_CONTENT = words(
+NOT_CONTENT = words_of(
     "a an the this that these those it its they them their there here he she his her him we our us"
     " you your i me my is are was were be been being am do does did done has have had having will"
     " would shall should can could may might must of to for with in on at by from into onto as and or"
@@ -263,7 +262,7 @@ NOT_CONTENT = words(
 )
 """Words without a statement of their own."""
 
-SCOPE_ENDS = words(
+SCOPE_ENDS = words_of(
     "any inside outside within beside beyond but while whereas although though because so which that"
     " who where when if as than around between above below at in on from behind near along under"
     " beneath across over by before_ is are was were be for with and or to against into"

@@ -26,18 +26,11 @@ from dfj_bootstrap.language.denials import (
     content_places,
     denials,
     is_content,
-    names_of,
     pole_of,
-    stem,
-    table_of,
-    tokens_of,
 )
-
-CACHED_TEXTS = 2048
-"""Analyses kept: some 10 kB each."""
-
-CACHED_WORDS = 8192
-"""Words whose meanings are kept."""
+from dfj_bootstrap.language.stems import stem
+from dfj_bootstrap.language.word_tables import names_of, poles_of
+from dfj_bootstrap.language.words import tokens
 
 REACH = 3
 """Content words on each side of a mention that are its surroundings."""
@@ -45,7 +38,7 @@ REACH = 3
 REALNESS = "=realness"
 """The axis on which the picture, or something in it, is called real or not."""
 
-_SIDES = table_of(v.SIDES)
+_SIDES = poles_of(v.SIDES)
 _CLASSES = {word: name for name, words in v.CLASSES.items() for word in words.split()}
 _THINGS = names_of(re.split(r"[|\n]", v.THINGS))
 _COLOURS = names_of(v.COLOURS.splitlines())
@@ -100,10 +93,10 @@ class Wording:
     boosters: int
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
+@lru_cache(maxsize=2048)  # some 10 kB each
 def analyse(text: str) -> Wording:
     """Find out what a text says; linear in its length."""
-    return _Finder(tokens_of(text)).wording()
+    return _Finder(tokens(text)).wording()
 
 
 class _Mentions:
@@ -251,13 +244,13 @@ class _Finder:
         ]
 
 
-@lru_cache(maxsize=CACHED_WORDS)
+@lru_cache(maxsize=8192)
 def _thing(token: str) -> str:
     """The thing that a word names, empty for none."""
     return _THINGS.get(token) or _THINGS.get(stem(token), "")
 
 
-@lru_cache(maxsize=CACHED_WORDS)
+@lru_cache(maxsize=8192)
 def _statement(token: str) -> tuple[str, int]:
     """The axis on which a content word says something, and to which end."""
     named = _CLASSES.get(token)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from dfj_bootstrap.limits.backoff import growing
+
 MANY = 8
 """Failures in a row that open it."""
 
-MANY_REFUSALS = 3
+MANY_THROTTLED = 3
 """429s in a row that do."""
 
 OUTAGE_S = 600.0
@@ -67,8 +69,9 @@ def broke(state: Breaker, sent_at: float, now: float) -> Breaker:
     state = replace(state, in_a_row=state.in_a_row + 1, since=min(state.since, now))
     if state.in_a_row < state.many or sent_at <= state.opened_at:
         return state
-    pause = min(_FIRST_PAUSE_S * 2.0 ** min(state.pauses, 16), _LONGEST_PAUSE_S)
-    return replace(state, opened_at=now, until=now + pause, pauses=state.pauses + 1)
+    pauses = state.pauses + 1
+    pause_s = growing(_FIRST_PAUSE_S, pauses, _LONGEST_PAUSE_S)
+    return replace(state, opened_at=now, until=now + pause_s, pauses=pauses)
 
 
 def answered(state: Breaker) -> Breaker:

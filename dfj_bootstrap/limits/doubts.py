@@ -16,7 +16,7 @@ from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
 from dfj_bootstrap.limits.breaker import MANY
-from dfj_bootstrap.limits.patience import Doubtful
+from dfj_bootstrap.limits.broken import Doubtful
 
 _STRAY = (401, 403, 404)
 

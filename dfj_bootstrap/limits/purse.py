@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from dfj_bootstrap.limits.allowance import Money
+from dfj_bootstrap.limits.exchange import Money
 
-_DUST_USD = 1e-9  # so that sums of many small floats don't refuse a call that fits exactly
+DUST_USD = 1e-9
+"""So much is nothing, so that sums of many small floats don't refuse a call that fits exactly."""
 
 
 class Purse:
@@ -29,7 +30,7 @@ class Purse:
 
     def take(self, who: str, usd: float) -> bool:
         """Set aside the worst case of a call of the endpoint ``who``, if it fits."""
-        if usd > 0 and self._spent + self._reserved + usd > self._cap + _DUST_USD:
+        if usd > 0 and self._spent + self._reserved + usd > self._cap + DUST_USD:
             return False
         self._short.pop(who, None)
         self._reserved += usd

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 _BITS = 64
 
-SEEDS_PER_SLICE = 64
+ITEMS_PER_SLICE = 64
 """The most on average."""
 
 
@@ -40,9 +40,9 @@ def partition_order(partitions: int, rng_seed: int) -> list[int]:
     return sorted(range(partitions), key=lambda partition: partition ^ mask)
 
 
-def slices_for(seeds: int) -> int:
+def slices_for(items: int) -> int:
     """How many slices a partition of so many seeds is worked on in, a power of two."""
-    return 1 << (max(-(-seeds // SEEDS_PER_SLICE), 1) - 1).bit_length()
+    return 1 << (max(-(-items // ITEMS_PER_SLICE), 1) - 1).bit_length()
 
 
 def slice_of(seed_id: str, partitions: int, slices: int) -> int:

@@ -22,7 +22,7 @@ from dfj_bootstrap.policy.ordering import hash64
 
 
 @dataclass(frozen=True, slots=True)
-class PairBooks:
+class PairCounts:
     """The running count of one split, from seed to seed in the dataset's order."""
 
     total: int = 0
@@ -30,8 +30,8 @@ class PairBooks:
 
 
 def choose_pairs(
-    seed_id: str, variants: Mapping[int, int], books: PairBooks, *, fraction: float, rng_seed: int
-) -> tuple[tuple[Pair, ...], PairBooks]:
+    seed_id: str, variants: Mapping[int, int], books: PairCounts, *, fraction: float, rng_seed: int
+) -> tuple[tuple[Pair, ...], PairCounts]:
     """The pairs of one seed that stand in the dataset, and the books after it.
 
     Args:
@@ -43,7 +43,7 @@ def choose_pairs(
     kept = _rounded(fraction, total)
     drawn = sorted(candidates, key=lambda pair: _key(seed_id, pair, rng_seed))[: kept - books.kept]
     pairs = tuple(_sided(pair, books.kept + i) for i, pair in enumerate(drawn))
-    return pairs, PairBooks(total, kept)
+    return pairs, PairCounts(total, kept)
 
 
 def all_pairs(variants: Mapping[int, int]) -> list[Pair]:

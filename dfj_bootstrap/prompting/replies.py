@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from dfj_bootstrap.domain.rationale import LEVELS, Label
-from dfj_bootstrap.domain.texts import says_something
+from dfj_bootstrap.domain.texts import says_something, without_controls
 from dfj_bootstrap.prompting.forms import Unreadable, read_fields
-from dfj_bootstrap.prompting.text import clean
 
 T = TypeVar("T")
 
@@ -113,7 +112,7 @@ def read_score(value: object) -> int:
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields[name]
-    text = clean(value) if isinstance(value, str) else ""
+    text = without_controls(value) if isinstance(value, str) else ""
     if not says_something(text):
         raise Unreadable(f"the field {name} was empty or no text")
     return text

@@ -7,14 +7,13 @@ what both know. Where only this version knows a field, the run was made as by it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel
-from dfj_bootstrap.config.roles import ROLES, Role
-from dfj_bootstrap.config.tree import Config
-from dfj_bootstrap.prompting import messages
+from dfj_bootstrap.config.roles import Role
+from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.prompting.templates import Form, check_placeholders, load_prompt
-from dfj_bootstrap.runs.manifest import difference
+from dfj_bootstrap.storage.manifest import difference
 
 RULES_VERSION = 1
 """Of the texts that the rules make: a run isn't continued with another one."""
@@ -29,34 +28,30 @@ _FROM_THE_START = (
     "reasoning_effort",
 )
 
-_FORMS: Mapping[str, Mapping[str, Form]] = {
-    "writer": {"prompt": messages.WRITER},
-    "generator": {"prompt": messages.GENERATOR},
-    "evaluator": {"prompt": messages.EVALUATOR, "justify_prompt": messages.JUSTIFY},
-    "paraphraser": {"prompt": messages.PARAPHRASER},
-}
+Forms: TypeAlias = Mapping[str, Mapping[str, Form]]
+"""Role → the fields of its configuration that name prompts → what those must hold."""
 
 
-def identity_of(config: Config) -> dict[str, Any]:
+def identity_of(config: RunConfig, forms: Forms) -> dict[str, Any]:
     """What the paid answers depend on, by role: it may not change between two starts of one run.
 
     Raises:
         ConfigError: a prompt isn't there, or has wrong placeholders.
     """
-    return {name: _of_role(config, getattr(config, name), _FORMS[name]) for name in ROLES}
+    return {name: _of_role(config, role, forms.get(name, {})) for name, role in config.roles.items()}
 
 
-def default_identity_of(config: Config) -> dict[str, Any]:
+def default_identity_of(config: RunConfig, forms: Forms) -> dict[str, Any]:
     """The identity where the roles are played by the same models, and all else is left as it comes."""
     models = {name: _bare(model) for name, model in config.models.items()}
-    roles: dict[str, Role] = {name: getattr(config, name) for name in ROLES}
-    bare = {name: type(role)(model=role.model) for name, role in roles.items()}
-    return identity_of(config.model_copy(update={"models": models, **bare}))
+    bare = {name: type(role)(model=role.model) for name, role in config.roles.items()}
+    return identity_of(config.model_copy(update={"models": models, **bare}), forms)
 
 
-def made_with_another(manifest: Mapping[str, Any], config: Config) -> str:
+def made_with_another(manifest: Mapping[str, Any], config: RunConfig, forms: Forms) -> str:
     """In what a run's answers differ from those that a configuration would get; empty where in nothing."""
-    return difference(manifest.get("identity", {}), identity_of(config), default_identity_of(config))
+    now, usual = identity_of(config, forms), default_identity_of(config, forms)
+    return difference(manifest.get("identity", {}), now, usual)
 
 
 def _bare(model: Model) -> Model:
@@ -65,7 +60,7 @@ def _bare(model: Model) -> Model:
     return type(model).model_validate({"backend": model.backend, "model": model.model})
 
 
-def _of_role(config: Config, role: Role, forms: Mapping[str, Form]) -> dict[str, Any]:
+def _of_role(config: RunConfig, role: Role, forms: Mapping[str, Form]) -> dict[str, Any]:
     model = config.models[role.model]
     if not isinstance(model, PaidModel):
         return {"backend": model.backend, "version": RULES_VERSION}
@@ -82,7 +77,7 @@ def _of_role(config: Config, role: Role, forms: Mapping[str, Form]) -> dict[str,
     }
 
 
-def _of_model(config: Config, name: str) -> dict[str, Any]:
+def _of_model(config: RunConfig, name: str) -> dict[str, Any]:
     model = config.models[name]
     assert isinstance(model, PaidModel)
     return {
@@ -91,9 +86,13 @@ def _of_model(config: Config, name: str) -> dict[str, Any]:
         "model": model.model,
         "send_images": model.send_images,
         "pixels": f"{model.min_pixels}–{model.max_pixels}" if model.send_images else None,
-        **({"thinking_budget": model.thinking_budget} if isinstance(model, GeminiModel) else {}),
+        **(_thinking(model) if isinstance(model, GeminiModel) else {}),
         **({"reasoning_effort": model.reasoning_effort} if isinstance(model, OpenAIModel) else {}),
     }
+
+
+def _thinking(model: GeminiModel) -> dict[str, Any]:
+    return {"thinking_budget": model.thinking_budget, "thinking_level": model.thinking_level}
 
 
 def _sentence(identity: Mapping[str, Any]) -> str:

@@ -15,13 +15,13 @@ from dfj_bootstrap.calls.call import IMAGE, Call, Endpoint, Place, Reply
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.seed import ImageRef
+from dfj_bootstrap.domain.texts import without_controls
 from dfj_bootstrap.domain.trajectory import Provenance
 from dfj_bootstrap.errors import Unusable
 from dfj_bootstrap.policy.ordering import hash64
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.messages import try_again
 from dfj_bootstrap.prompting.replies import Reader
-from dfj_bootstrap.prompting.text import clean
 from dfj_bootstrap.roles.usability import Heard, Usability
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Speaker:
             try:
                 taken = _take(reply, read)
             except _Wasted as wasted:
-                kind, why, raw = wasted.kind, wasted.why, clean(reply.text)
+                kind, why, raw = wasted.kind, wasted.why, without_controls(reply.text)
                 self._note(line, question, reply, kind)
             else:
                 self._note(line, question, reply, "")
@@ -118,7 +118,7 @@ class Speaker:
         """What was answered by the journal was noted when it was paid."""
         if not reply.recorded:
             heard = Heard(question.place.seed_id, kind)
-            line.usability.heard(self.role, line.endpoint_name, heard, clean(reply.text))
+            line.usability.heard(self.role, line.endpoint_name, heard, without_controls(reply.text))
 
     def _call(self, line: Line, question: Question, try_index: int, why: str) -> Call:
         parts = question.parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Protocol
 
-from dfj_bootstrap.runs.journal import Records
+from dfj_bootstrap.storage.journal import Records
 
 
 class _Similarity(Protocol):

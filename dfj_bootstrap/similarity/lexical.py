@@ -11,19 +11,15 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
-from dfj_bootstrap.language.denials import content_places, stem, tokens_of
+from dfj_bootstrap.language.denials import content_places
+from dfj_bootstrap.language.stems import stem
+from dfj_bootstrap.language.words import tokens
 
 LETTERS = 4
 """Letters in a group: enough to tell roots apart, few enough to tie their forms together."""
 
 STRETCH = 0.2
 """Exponent that brings the raw cosine (about .5 for a paraphrase) onto the scale of embeddings."""
-
-CACHED_TEXTS = 1024
-"""Texts whose vectors are kept, some 20 kB each."""
-
-CACHED_WORDS = 8192
-"""Words whose letter groups are kept."""
 
 
 class LexicalSimilarity:
@@ -52,14 +48,14 @@ def lexical_similarity(a: str, b: str) -> float:
     return min(1.0, round(math.pow(raw, STRETCH), 4))
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
+@lru_cache(maxsize=1024)  # some 20 kB each
 def _vectors(text: str) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    tokens = tokens_of(text)
-    words = [stem(tokens[i]) for i in content_places(tokens)]
+    said = tokens(text)
+    words = [stem(said[i]) for i in content_places(said)]
     return _unit(words), _unit([group for word in words for group in _groups(word)])
 
 
-@lru_cache(maxsize=CACHED_WORDS)
+@lru_cache(maxsize=8192)
 def _groups(word: str) -> tuple[str, ...]:
     padded = f" {word} "
     return tuple(padded[i : i + LETTERS] for i in range(max(len(padded) - LETTERS + 1, 1)))

@@ -40,8 +40,7 @@ def make(
     **more: Any,
 ) -> AssemblySummary:
     run.mkdir(exist_ok=True)
-    parts = write_run(run, ladders, partitions, slices)
-    return assemble(run, options or config(), partitions, parts, NOTE, **more)
+    return assemble(write_run(run, ladders, partitions, slices), options or config(), NOTE, **more)
 
 
 def corpus(folder: Path, count: int, side: int = 8) -> list[tuple[Seed, Ladder]]:
@@ -93,7 +92,7 @@ def test_the_folders_are_those_of_the_published_layout(tmp_path: Path) -> None:
             assert sorted(path.name for path in (folder / split).iterdir()) == ["data.jsonl", "images"]
     assert (summary.images, summary.shards) == (12, 4)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "checksums.jsonl", "dfj-meta", "tables",
+        "checksums.jsonl", "dfj-meta", "parts", "plan", "tables",
     ]  # fmt: skip
 
 
@@ -361,8 +360,8 @@ def test_a_changed_picture_stops_assembly_and_the_old_dataset_stays(tmp_path: Pa
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
     ladders = corpus(tmp_path, 1)
-    parts = write_run(tmp_path, ladders, 1)
+    reader = write_run(tmp_path, ladders, 1)
     (tmp_path / "dfj-meta").write_text("a file in the way")
     (tmp_path / ".dfj-meta.new").write_text("another one")
     with pytest.raises(RunFolderError, match="cannot write the dataset"):
-        assemble(tmp_path, config(), 1, parts, NOTE)
+        assemble(reader, config(), NOTE)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from dfj_bootstrap.dataset.ladder_tables import TABLES
 from dfj_bootstrap.endpoints.scripted.replay import Recording
 from dfj_bootstrap.resources import shipped
-from dfj_bootstrap.runs.table_rows import TABLES
-from dfj_bootstrap.runs.tables import read_table
+from dfj_bootstrap.storage.reader import open_run
 from tests.support.model_server import Behaviour, server_process
 from tests.support.runs import KEY, dfj, kill, model_config, start_dfj, status, tree_digest, write_config
 from tests.support.seeds import write_seed_rows
@@ -143,7 +143,7 @@ def everything_written(folder: Path) -> Iterator[bytes]:
     """All files below a run as they are, and the rows of its compressed tables."""
     yield from (path.read_bytes() for path in folder.rglob("*") if path.is_file())
     for table in TABLES:
-        yield from (json.dumps(row).encode() for row in read_table(folder, table))
+        yield from (json.dumps(row).encode() for row in open_run(folder).rows(table))
 
 
 def test_a_server_that_repeats_the_key_in_its_errors_gets_it_into_nothing(tmp_path: Path) -> None:

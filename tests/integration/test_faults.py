@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.scripted.roles import answer
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import Worker
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
-from dfj_bootstrap.roles.casting import Backends
-from dfj_bootstrap.runs.commits import read_part_records
-from dfj_bootstrap.runs.journal import read_journal
-from dfj_bootstrap.runs.tally import SEED_OUTCOMES, Tally, imbalance
+from dfj_bootstrap.roles.backends import Backends
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity
+from dfj_bootstrap.storage.commits import read_commits
+from dfj_bootstrap.storage.journal import read_journal
+from dfj_bootstrap.storage.ledger import Tally
+from dfj_bootstrap.tasks.generation_ledger import GENERATION
 from tests.integration.test_replay import planned
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import Paid, dfj, model_config, status, write_config
@@ -72,14 +73,14 @@ class Faulty:
 
 
 async def work(job: Job, endpoint: Faulty, heard: Tally) -> None:
-    backends = Backends({"double": endpoint}, LexicalSimilarity(), seeds_at_once=8)
+    backends = Backends({"double": endpoint}, LexicalSimilarity(), items_at_once=8)
     async with Worker(job, backends) as worker, asyncio.TaskGroup() as group:
         for partition in range(PARTITIONS):
             group.create_task(worker.work(partition, heard.update))
 
 
 def recorded(job: Job) -> Tally:
-    return sum((Counter(record.tally) for record in read_part_records(job.run).values()), Counter())
+    return sum((Counter(record.tally) for record in read_commits(job.run).values()), Counter())
 
 
 FAULTS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,12 +94,12 @@ def test_every_question_ends_once_and_is_in_the_books_of_its_partition(
     job, heard = planned(tmp_path_factory.mktemp("run")), Tally()
     endpoint = Faulty(rng_seed, failing)
     asyncio.run(work(job, endpoint, heard))
-    assert imbalance(heard, recorded(job), SEEDS) == ""
+    assert GENERATION.imbalance(heard, recorded(job), SEEDS) == ""
     assert endpoint.ends["asked"] == heard["calls.answered"] + heard["calls.failed"]
     assert endpoint.ends["failed"] == heard["calls.failed"]
     second, anew = Faulty(0, 0.0), Tally()
     asyncio.run(work(replace(job, basis="second"), second, anew))
-    assert imbalance(anew, recorded(job), SEEDS) == ""
+    assert GENERATION.imbalance(anew, recorded(job), SEEDS) == ""
     assert anew["seeds.failed"] == 0
     assert anew["calls.answered"] == endpoint.ends["answered"] + second.ends["answered"]  # none paid twice
 
@@ -170,13 +171,13 @@ async def test_a_refused_paraphrase_waits_for_its_siblings_and_costs_its_own_see
 
     def hear(delta: Tally) -> None:
         heard.update(delta)
-        if sum(heard[f"seeds.{outcome}"] for outcome in SEED_OUTCOMES) == SEEDS - 1:
+        if GENERATION.items.ended(heard) == SEEDS - 1:
             endpoint.others_done.set()
 
-    backends = Backends({"double": endpoint}, LexicalSimilarity(), seeds_at_once=8)
+    backends = Backends({"double": endpoint}, LexicalSimilarity(), items_at_once=8)
     async with Worker(job, backends) as worker, asyncio.TaskGroup() as group:
         for partition in range(PARTITIONS):
             group.create_task(worker.work(partition, hear))
-    assert imbalance(heard, recorded(job), SEEDS) == ""
+    assert GENERATION.imbalance(heard, recorded(job), SEEDS) == ""
     assert (heard["seeds.failed"], heard["calls.failed"], heard["calls.stopped"]) == (1, 1, 0)
     assert heard["calls.answered"] == endpoint.ends["answered"]

@@ -14,12 +14,12 @@ from dfj_bootstrap.calls.call import Call, Place, Reply
 from dfj_bootstrap.config.models import OpenAIModel, Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
-from dfj_bootstrap.limits.allowance import Grant
 from dfj_bootstrap.limits.breaker import FIRST_FAILURES, MANY, NEVER_UP_S, OUTAGE_S, Breaker, answered, broke
-from dfj_bootstrap.limits.gate import ALONE_S, Gate, whole_of
-from dfj_bootstrap.limits.patience import PATIENCE_S, Broken, Throttled
+from dfj_bootstrap.limits.broken import Broken, Throttled
+from dfj_bootstrap.limits.exchange import Grant, whole_of
+from dfj_bootstrap.limits.gate import ALONE_S, Gate
 from dfj_bootstrap.limits.purse import Purse
-from dfj_bootstrap.limits.rate_headers import duration, pause_asked
+from dfj_bootstrap.limits.retries import PATIENCE_S
 from tests.support.timers import ManualTimers, settled
 
 ANSWER = Reply("ok", Finish.STOP, "tiny", input_tokens=60, output_tokens=40, cost_usd=0.001)
@@ -220,10 +220,10 @@ async def test_the_slot_of_a_429_is_shut_for_about_one_answer() -> None:
     await caller.close()
 
 
-async def test_nothing_is_sent_while_the_headers_say_that_nothing_is_left() -> None:
+async def test_nothing_is_sent_while_the_server_says_that_nothing_is_left_of_its_rate() -> None:
     caller = Caller(max_in_flight=4)
     caller.open()
-    caller.gate.heed({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"})
+    caller.gate.used_up(62.0)
     await caller.send("a")
     await caller.timers.advance(61.9)
     assert caller.sent == []
@@ -403,22 +403,6 @@ def test_the_worst_case_covers_any_tokeniser_and_the_whole_answer() -> None:
     need = gate.need_of(a_call(max_tokens=500))
     assert need.usd * 1e6 >= len("Write.") + 500
     assert need.tokens >= 500
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("1s", 1.0), ("6m0s", 360.0), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("1.5", 1.5), ("", None),
-     ("soon", None), ("1795809845", None), ("1795809845123", None)],
-)  # fmt: skip
-def test_resets_are_read_in_the_forms_that_servers_use(text: str, seconds: float | None) -> None:
-    assert duration(text) == (pytest.approx(seconds) if seconds is not None else None)
-
-
-def test_headers_ask_for_a_pause_only_where_nothing_is_left() -> None:
-    some = {"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "9s"}
-    assert pause_asked(some) == 0
-    none = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9s"}
-    assert pause_asked(some | none) == 9
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 10)), max_size=100))

@@ -387,8 +387,8 @@ def test_without_the_extra_the_user_is_told_what_to_install() -> None:
     code = (
         "import sys; sys.modules['google.genai'] = None\n"
         "from pathlib import Path\n"
-        "from dfj_bootstrap.config import Config\n"
-        "from dfj_bootstrap.roles.casting import check_backends\n"
+        "from dfj_bootstrap.config.tree import Config\n"
+        "from dfj_bootstrap.roles.checks import check_backends\n"
         "models = {'m': {'backend': 'gemini', 'model': 'x', 'base_url': 'http://127.0.0.1:9'}}\n"
         "config = Config(seeds='s', output='o', models=models, evaluator={'model': 'm'})\n"
         "check_backends(config)\n"

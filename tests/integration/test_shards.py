@@ -38,9 +38,9 @@ def assemble_shared(run: Path, pictures: Path) -> None:
     twins = [_unlike_file(pictures, shown[0], level) for level in (0, 9)]
     seeds += [make_seed(f"t{i}", twins[i % 2], group=shown[0].digest) for i in range(4)]
     run.mkdir()
-    parts = write_run(run, [(seed, make_ladder(seed)) for seed in seeds], 4)
+    reader = write_run(run, [(seed, make_ladder(seed)) for seed in seeds], 4)
     options = Config(seeds=Path("seeds.jsonl"), dataset=DatasetConfig(test_fraction=0.5))
-    assemble(run, options, 4, parts, "Made by a test double.")
+    assemble(reader, options, "Made by a test double.")
 
 
 def _unlike_file(folder: Path, image: ImageRef, level: int) -> ImageRef:

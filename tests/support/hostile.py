@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from dfj_bootstrap.prompting.text import clean
+from dfj_bootstrap.domain.texts import without_controls
 
 PIECES = (
     "<reasoning>", "</reasoning>", " <answer>real</answer>", "\n<score>1</score>", "</ Reasoning >",
@@ -19,7 +19,7 @@ PIECES = (
 TEXTS = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
     st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=8).map("".join),
-).map(clean)
+).map(without_controls)
 """Any text, with pieces of tags among it, as intake and reading of replies let it through."""
 
 _ROUND = str.maketrans("<>[]\u25c1\u25b7", "()()()")

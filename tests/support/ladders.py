@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from random import Random
 
+import orjson
 from PIL import Image
 
+from dfj_bootstrap.dataset.ladder_tables import TABLES, rows_of
 from dfj_bootstrap.domain.rationale import LEVELS, Label, Rationale, answer_of_level
 from dfj_bootstrap.domain.seed import ImageRef, Seed, Split
 from dfj_bootstrap.domain.trajectory import (
@@ -24,7 +28,10 @@ from dfj_bootstrap.domain.trajectory import (
     Trajectory,
 )
 from dfj_bootstrap.policy.ordering import partition_of, slice_of
-from dfj_bootstrap.runs.tables import PartWriter
+from dfj_bootstrap.storage.commits import Commit, write_commit
+from dfj_bootstrap.storage.planned import PlanSummary, partition_file, plan_folder
+from dfj_bootstrap.storage.reader import RunReader
+from dfj_bootstrap.storage.tables import PartWriter
 
 ALL_FIVE = dict.fromkeys(LEVELS, 5)
 """Every level accepted, with five accepted paraphrases each."""
@@ -84,10 +91,10 @@ def _paraphrase(seed: Seed, level: int, index: int) -> Paraphrase:
 
 def write_part(run: Path, partition: int, epoch: int, *slices: Iterable[tuple[Seed, Ladder]]) -> None:
     """Write a whole part of the tables."""
-    part = PartWriter(run, partition, epoch, len(slices))
+    part = PartWriter(run, partition, epoch, TABLES, len(slices))
     try:
         for ladders in slices:
-            part.write(ladders)
+            part.write(rows_of(seed, ladder) for seed, ladder in ladders)
         part.finish()
     finally:
         part.discard()
@@ -95,12 +102,26 @@ def write_part(run: Path, partition: int, epoch: int, *slices: Iterable[tuple[Se
 
 def write_run(
     run: Path, ladders: Iterable[tuple[Seed, Ladder]], partitions: int, slices: int = 1
-) -> dict[int, int]:
-    """Write the tables of a run; return partition → epoch, as assembly wants it."""
+) -> RunReader:
+    """Write plan, tables and commits of a run, in the place of others."""
+    shutil.rmtree(run / "parts", ignore_errors=True)
     parts: dict[int, list[list[tuple[Seed, Ladder]]]] = {}
     for seed, ladder in ladders:
         own = parts.setdefault(partition_of(seed.id, partitions), [[] for _ in range(slices)])
         own[slice_of(seed.id, partitions, slices)].append((seed, ladder))
     for partition, rows in parts.items():
         write_part(run, partition, 1, *rows)
-    return dict.fromkeys(sorted(parts), 1)
+        write_commit(run, partition, Commit(1, "basis", {}))
+    ids = {partition: [seed.id for rows in own for seed, _ in rows] for partition, own in parts.items()}
+    write_plan(run, ids, partitions)
+    return RunReader(run, {"run_id": "test", "config": {}})
+
+
+def write_plan(run: Path, ids: Mapping[int, list[str]], partitions: int) -> None:
+    """Write as much of a plan as a reader of results looks at: partition → its seeds."""
+    plan_folder(run).mkdir(parents=True, exist_ok=True)
+    for partition in range(partitions):
+        rows = (orjson.dumps({"id": seed_id}) + b"\n" for seed_id in ids.get(partition, ()))
+        partition_file(run, partition).write_bytes(b"".join(rows))
+    summary = PlanSummary(partitions, sum(map(len, ids.values())), 0, 0, "", complete=True)
+    (plan_folder(run) / "summary.json").write_bytes(orjson.dumps(asdict(summary)))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from yarl import URL
 
+from dfj_bootstrap.app.makers import backend_note
 from dfj_bootstrap.config.addresses import problem_of_address, problem_of_base_url, problem_of_variable
 from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, VLLMModel
 from dfj_bootstrap.config.tree import Config
@@ -20,7 +21,9 @@ from dfj_bootstrap.domain.model_names import public_name
 from dfj_bootstrap.endpoints.keys import key_of
 from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.roles.casting import backend_note, check_backends
+from dfj_bootstrap.roles.checks import check_backends
+from dfj_bootstrap.roles.generation import FORMS
+from dfj_bootstrap.roles.identity import identity_of
 
 GOOD = [
     "http://127.0.0.1:8000/v1", "https://api.example.com/v1/", "http://localhost", "http://[::1]:8000/v1",
@@ -249,7 +252,7 @@ def test_the_card_names_local_models_without_where_they_lie() -> None:
             "similarity": {"backend": "sentence-transformers", "model": "/home/me/encoder"},
         }
     )
-    note = backend_note(config)
+    note = backend_note(config, identity_of(config, FORMS))
     assert isinstance(config.models["own"], VLLMModel)
     assert "/home" not in note
     assert "~" not in note

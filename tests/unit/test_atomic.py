@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.runs.atomic import replacing, write_atomically
+from dfj_bootstrap.storage.atomic import replacing, write_atomically
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:

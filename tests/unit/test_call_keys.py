@@ -18,7 +18,7 @@ from dfj_bootstrap.prompting.templates import load_prompt
 from dfj_bootstrap.roles.model import ModelEvaluator, ModelGenerator, ModelParaphraser, ModelWriter
 from dfj_bootstrap.roles.model_asking import Line
 from dfj_bootstrap.roles.recorded import RecordedSimilarity
-from dfj_bootstrap.runs.facts import samples_of
+from dfj_bootstrap.tasks.samples import samples_of
 from tests.support.seeds import make_seed
 
 SEED = make_seed()

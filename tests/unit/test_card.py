@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.dataset.card import GOLD, RATING, RATIONALE, CardFacts, card
 from dfj_bootstrap.domain.seed import Split
-from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.pairing import PairCounts
 
 CONFIG = Config(seeds=Path("/somewhere/seeds.jsonl"), output=Path("/elsewhere/run"))
-BOOKS = {Split.TRAIN: PairBooks(50, 25), Split.TEST: PairBooks(10, 10)}
+BOOKS = {Split.TRAIN: PairCounts(50, 25), Split.TEST: PairCounts(10, 10)}
 
 
 def facts(source: str | None = "COCO", licence: str | None = "CC BY 4.0") -> CardFacts:

@@ -20,7 +20,7 @@ OPENAI = {"backend": "openai", "model": "m"}
 def load(folder: Path, *overrides: str, **values: Any) -> Config:
     path = folder / "c.yaml"
     path.write_text(yaml.safe_dump({"seeds": "seeds.jsonl"} | values), encoding="utf-8")
-    return load_config(path, overrides)
+    return load_config(Config, path, overrides)
 
 
 def complaint(folder: Path, text: str, *overrides: str) -> str:
@@ -28,7 +28,7 @@ def complaint(folder: Path, text: str, *overrides: str) -> str:
     path = folder / "c.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_config(path, overrides)
+        load_config(Config, path, overrides)
     said = str(caught.value)
     assert "\n" not in said
     assert "pydantic" not in said
@@ -217,19 +217,19 @@ def test_a_model_must_have_a_name_that_can_be_seen(tmp_path: Path, name: str) ->
 def test_numbers_are_read_as_they_look(tmp_path: Path, text: str, value: int) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(f"seeds: x\nrefine: {{max_rounds: {text}}}")
-    assert load_config(path).refine.max_rounds == value
+    assert load_config(Config, path).refine.max_rounds == value
 
 
 def test_a_date_is_a_name_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("seeds: 2024-01-01.jsonl\noutput: 2024-01-01")
-    assert load_config(path).output == tmp_path / "2024-01-01"
+    assert load_config(Config, path).output == tmp_path / "2024-01-01"
 
 
 def test_aliases_may_be_used_and_not_piled_up(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("seeds: x\ngenerator: &g {temperature: 0.5}\nparaphraser: {<<: *g, count: 2}")
-    config = load_config(path)
+    config = load_config(Config, path)
     assert (config.paraphraser.temperature, config.paraphraser.count) == (0.5, 2)
     layers = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     assert "more than 100,000 values" in complaint(
@@ -241,7 +241,7 @@ def test_aliases_may_be_used_and_not_piled_up(tmp_path: Path) -> None:
 def test_the_mark_at_the_start_that_editors_leave_is_no_trouble(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_bytes("seeds: x".encode("utf-8-sig"))
-    assert load_config(path).seeds == tmp_path / "x"
+    assert load_config(Config, path).seeds == tmp_path / "x"
 
 
 @pytest.mark.parametrize(
@@ -268,15 +268,15 @@ def test_a_file_that_is_not_text_or_not_there_is_told(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_bytes(b"seeds: caf\xe9")
     with pytest.raises(ConfigError, match=r"c\.yaml: not valid YAML: not UTF-8 text \(byte 11\)"):
-        load_config(path)
+        load_config(Config, path)
     for encoding in ("utf-16", "utf-16-le"):
         path.write_bytes("seeds: x".encode(encoding))
         with pytest.raises(ConfigError, match=r"c\.yaml: not valid YAML: "):
-            load_config(path)
+            load_config(Config, path)
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the config: No such file"):
-        load_config(tmp_path / "none.yaml")
+        load_config(Config, tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot read the config: Is a directory"):
-        load_config(tmp_path)
+        load_config(Config, tmp_path)
 
 
 @pytest.mark.parametrize("override", ["refine", "=3", "refine.=3", ".x=1", "refine..max_rounds=3"])

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from dfj_bootstrap.cli.display import PlainDisplay, TerminalDisplay
-from dfj_bootstrap.runs.books import Books
+from dfj_bootstrap.storage.ledger import Books
+from dfj_bootstrap.tasks.generation_ledger import GENERATION
 
 
 class Clock:
@@ -46,16 +47,16 @@ def plain(lines: list[str], clock: Clock) -> PlainDisplay:
 
 
 def test_every_change_of_state_is_a_line(plain: PlainDisplay, lines: list[str]) -> None:
-    plain.phase("planning")
-    plain.phase("working")
-    plain.phase("assembling")
+    plain.phase("planning", "reading seeds")
+    plain.phase("working", "growing ladders")
+    plain.phase("assembling", "writing the dataset")
     assert [line.split(":")[0] for line in lines] == ["planning", "working", "assembling"]
 
 
 def test_between_changes_of_state_there_is_a_line_every_few_seconds_only(
     plain: PlainDisplay, lines: list[str], clock: Clock
 ) -> None:
-    books = Books(40, 0)
+    books = Books(GENERATION, 40, 0)
     plain.working(books)
     for _ in range(20):
         clock.now += 0.5
@@ -67,7 +68,7 @@ def test_between_changes_of_state_there_is_a_line_every_few_seconds_only(
 def test_a_line_tells_rate_time_left_outcomes_by_level_calls_and_cost(
     plain: PlainDisplay, lines: list[str], clock: Clock
 ) -> None:
-    books = Books(20, 0)
+    books = Books(GENERATION, 20, 0)
     plain.working(books)
     clock.now += 10
     for delta in (accepted(1), accepted(1), rejected(4), Counter({"trajectories.failed": 1})):
@@ -81,7 +82,7 @@ def test_a_line_tells_rate_time_left_outcomes_by_level_calls_and_cost(
 
 
 def test_a_free_run_shows_no_calls_and_no_cost(plain: PlainDisplay, lines: list[str]) -> None:
-    plain.working(Books(1, 0))
+    plain.working(Books(GENERATION, 1, 0))
     assert "calls" not in lines[-1]
     assert "$" not in lines[-1]
 
@@ -89,7 +90,7 @@ def test_a_free_run_shows_no_calls_and_no_cost(plain: PlainDisplay, lines: list[
 def test_what_an_earlier_start_did_is_no_speed_of_this_one(
     plain: PlainDisplay, lines: list[str], clock: Clock
 ) -> None:
-    books = Books(20, 0)
+    books = Books(GENERATION, 20, 0)
     books.add(0, Counter({"trajectories.accepted": 50}))
     plain.working(books)
     assert "50/100 levels;" in lines[-1]
@@ -100,15 +101,15 @@ def test_what_an_earlier_start_did_is_no_speed_of_this_one(
 
 
 def test_a_phase_that_ends_says_how_far_it_came(plain: PlainDisplay, lines: list[str]) -> None:
-    books = Books(1, 0)
+    books = Books(GENERATION, 1, 0)
     plain.working(books)
     books.add(0, Counter({"trajectories.accepted": 5}))
-    plain.phase("assembling")
+    plain.phase("assembling", "writing the dataset")
     assert "5/5 levels" in lines[-2]
 
 
 def test_planning_tells_how_many_rows_were_read(plain: PlainDisplay, lines: list[str], clock: Clock) -> None:
-    plain.phase("planning")
+    plain.phase("planning", "reading seeds")
     plain.planned(10, 1000)
     clock.now += 6
     plain.planned(500, 1000)
@@ -119,10 +120,10 @@ def test_planning_tells_how_many_rows_were_read(plain: PlainDisplay, lines: list
 def test_a_terminal_gets_a_bar_and_below_it_the_outcomes_and_both_fit_100_columns(clock: Clock) -> None:
     screen = StringIO()
     display = TerminalDisplay(Console(force_terminal=True, file=screen, width=100), clock)
-    display.phase("planning")
+    display.phase("planning", "reading seeds")
     display.planned(5, 10)
-    display.phase("working")
-    books = Books(1_000_000, 12)
+    display.phase("working", "growing ladders")
+    books = Books(GENERATION, 1_000_000, 12)
     for level in (1, 2, 3, 4):
         books.add(0, Counter({f"level.{level}.accepted": 190_000, f"level.{level}.rejected": 10_000}))
     books.add(0, Counter({"trajectories.accepted": 1_000_000}))
@@ -149,6 +150,6 @@ def test_a_terminal_display_goes_through_all_phases_and_leaves_the_screen_clean(
     screen = StringIO()
     display = TerminalDisplay(Console(force_terminal=True, file=screen, width=60), clock)
     for phase in ("planning", "working", "assembling"):
-        display.phase(phase)
+        display.phase(phase, phase)
     display.close()
     assert screen.getvalue().endswith("\x1b[2K")

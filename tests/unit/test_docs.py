@@ -21,10 +21,11 @@ from dfj_bootstrap.cli.main import MEANINGS
 from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.dataset.ladder_tables import TABLES
 from dfj_bootstrap.intake.row_model import MarkRow, SeedRowModel, parse_row
 from dfj_bootstrap.policy import acceptance, fidelity
 from dfj_bootstrap.roles.rules.writer import NO_ANNOTATIONS
-from dfj_bootstrap.runs.table_rows import TABLES
+from docs import rooms as drawn
 from docs.generate import TARGET, render, sections
 from tests.support.runs import ENVIRONMENT, dfj, write_config
 from tests.support.seeds import write_seed_rows
@@ -120,12 +121,12 @@ def test_yaml_examples_are_good_configurations(tmp_path: Path) -> None:
     for example in examples:
         path = tmp_path / "config.yaml"
         path.write_text(example, encoding="utf-8")
-        load_config(path)
+        load_config(Config, path)
 
 
 def test_shipped_configs_are_good_and_their_seeds_are_there() -> None:
     for path in sorted((ROOT / "configs").glob("*.yaml")):
-        assert all(file.is_file() for file in load_config(path).seed_files)
+        assert all(file.is_file() for file in load_config(Config, path).seed_files)
 
 
 def test_the_seed_row_of_the_readme_is_a_good_one() -> None:
@@ -170,6 +171,14 @@ def test_exit_codes_of_the_readme_are_those_of_the_commands() -> None:
     assert [int(code) for code in re.findall(r"^\| (\d+) \| ", readme, re.MULTILINE)][
         -len(MEANINGS) :
     ] == list(MEANINGS)
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_the_import_contract_and_not_stale() -> None:
+    assert sorted(drawn.CAPTIONS) == sorted(
+        p.parent.name for p in (ROOT / "dfj_bootstrap").glob("*/__init__.py")
+    )
+    assert sorted(room for floor in drawn.floors() for room in floor) == sorted(drawn.CAPTIONS)
+    assert drawn.TARGET.read_text(encoding="utf-8") == drawn.render()
 
 
 def test_every_room_and_no_other_stands_in_the_architecture() -> None:

@@ -10,8 +10,8 @@ from dfj_bootstrap.calls.call import Call, Place
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
 from dfj_bootstrap.limits.breaker import MANY
+from dfj_bootstrap.limits.broken import Doubtful
 from dfj_bootstrap.limits.doubts import Doubts
-from dfj_bootstrap.limits.patience import Doubtful
 
 CALL = Call("generator", "m", "tiny", "digest", ("Write.",), None, {}, 0.0, 100, Place("s", 2))
 OTHER = replace(CALL, parts=("Write more.",))

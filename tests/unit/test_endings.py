@@ -17,7 +17,7 @@ from dfj_bootstrap.endpoints.finishes import finish_of, is_policy_refusal
 from dfj_bootstrap.endpoints.gemini import wire as gemini_wire
 from dfj_bootstrap.endpoints.openai import wire as openai_wire
 from dfj_bootstrap.endpoints.openai.wire import Problem, is_out_of_quota, read_problem
-from dfj_bootstrap.limits.patience import Broken, Throttled, raise_if_passing
+from dfj_bootstrap.limits.broken import Broken, Throttled, raise_if_passing
 
 CALL = Call("generator", "m", "tiny", "digest", ("Write.",), None, {}, 0.0, 100, Place("s", 2))
 USAGE = {"prompt_tokens": 30, "completion_tokens": 0}

@@ -17,7 +17,7 @@ from dfj_bootstrap.errors import (
     unwrapped,
 )
 from dfj_bootstrap.intake.image_paths import BadImage
-from dfj_bootstrap.intake.row_model import RowRefused
+from dfj_bootstrap.intake.item_rows import RowRefused
 
 _ARGUMENTS: dict[type[BaseException], tuple[str, ...]] = {
     Unusable: ("generator_unparsable", "raw text"),

@@ -158,6 +158,11 @@ def test_a_requests_limit_is_what_the_hours_come_from_where_it_is_the_tightest()
         ("gpt-4.1-mini", 320, 320, 162),
         ("gemini-2.5-flash", 300, 300, 258),
         ("gemini-2.5-flash", 900, 900, 4 * 258),
+        ("gemini-3.8-flash", 300, 300, 1120),
+        ("gemini-3.5-flash-lite", 900, 900, 1120),
+        ("gpt-6-luna", 256, 256, 77),
+        ("gpt-6.1-terra", 768, 768, 692),
+        ("Qwen/Qwen3-VL-8B-Instruct", 1024, 768, 32 * 24),
         ("claude-sonnet-4-5", 750, 750, 750),
     ],
 )
@@ -168,7 +173,7 @@ def test_pictures_count_as_their_family_of_models_counts_them(
 
 
 @given(
-    st.sampled_from(["gpt-4o", "gemini-2", "x", "claude-3", "o4-mini"]),
+    st.sampled_from(["gpt-4o", "gpt-6", "gemini-2", "gemini-3", "qwen3-vl", "x", "claude-3", "o4-mini"]),
     st.integers(8, 20_000),
     st.integers(8, 20_000),
 )

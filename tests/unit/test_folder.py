@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.runs.folder import check_run_folder, is_empty, retire, throw_away_preview
-from dfj_bootstrap.runs.lock import run_lock
-from dfj_bootstrap.runs.manifest import close_manifest, open_manifest
+from dfj_bootstrap.storage.folder import check_run_folder, is_empty, retire, throw_away_preview
+from dfj_bootstrap.storage.lock import run_lock
+from dfj_bootstrap.storage.manifest import Origin, close_manifest, open_manifest
 from tests.support.runs import tree_digest
 
 
@@ -38,7 +38,7 @@ def killed_before_run_json(run: Path) -> None:
 
 def begun(run: Path) -> None:
     run.mkdir()
-    open_manifest(run, {}, {})
+    open_manifest(run, Origin({}, {}))
 
 
 def link_to_empty(run: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_new_an_empty_and_a_folder_of_ours_are_taken(tmp_path: Path, make: Cal
     make(run)
     check_run_folder(run)
     with run_lock(run):
-        manifest = open_manifest(run, {}, {})
+        manifest = open_manifest(run, Origin({}, {}))
         close_manifest(run, manifest, state="interrupted", wall_s=0.0)
     check_run_folder(run)
 
@@ -215,7 +215,7 @@ def test_a_tree_that_is_a_link_costs_only_the_link(tmp_path: Path) -> None:
 
 def preview(folder: Path, *, preview: bool = True) -> None:
     folder.mkdir()
-    manifest = open_manifest(folder, {}, {}, preview=preview)
+    manifest = open_manifest(folder, Origin({}, {}), preview=preview)
     close_manifest(folder, manifest, state="interrupted", wall_s=0.0)
     for name in (
         "journal/part-0001/epoch-000001.jsonl",

@@ -27,7 +27,7 @@ from dfj_bootstrap.endpoints.gemini.wire import (
 )
 from dfj_bootstrap.endpoints.keys import key_of, key_variable
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 from dfj_bootstrap.prompting.replies import RATING_FIELDS
 
 CALL = Call(
@@ -83,6 +83,14 @@ def test_thinking_gets_room_on_top_of_the_answer(budget: int | None, room: bool,
     settings = request_body(CALL, config, Dialect(room=room), None)["generationConfig"]
     assert settings["maxOutputTokens"] == limit
     assert settings.get("thinkingConfig") == (None if budget is None else {"thinkingBudget": budget})
+
+
+@pytest.mark.parametrize(("budget", "limit"), [(None, 500 + THINKING_ROOM), (512, 1012), (0, 500)])
+def test_a_level_of_thinking_is_sent_alone_and_the_budget_is_its_room(budget: int | None, limit: int) -> None:
+    config = CONFIG.model_copy(update={"thinking_level": "low", "thinking_budget": budget})
+    settings = request_body(CALL, config, Dialect(), None)["generationConfig"]
+    assert settings["thinkingConfig"] == {"thinkingLevel": "LOW"}
+    assert settings["maxOutputTokens"] == limit
 
 
 def read(body: str, call: Call = CALL) -> Reply:

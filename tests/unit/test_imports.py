@@ -40,6 +40,10 @@ def test_version_and_help_of_a_command_load_nothing_heavy(arguments: list[str]) 
     assert not HEAVY & loaded_by(f"from dfj_bootstrap.cli.main import run; run({arguments!r})")
 
 
+def test_the_status_of_a_run_is_read_without_its_tables() -> None:
+    assert not HEAVY & loaded_by("import dfj_bootstrap.cli.status")
+
+
 @pytest.mark.parametrize("module", ["app.start", "engine.local", "engine.worker", "cli.generate"])
 def test_the_local_engine_needs_neither_ray_nor_torch_nor_openai(module: str) -> None:
     loaded = loaded_by(f"import dfj_bootstrap.{module}")

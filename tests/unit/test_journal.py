@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.runs.journal import Journal, Scale, read_journal, read_sums
-from dfj_bootstrap.runs.journal_files import MOST_FILES, WITH_MERGED, merge_if_many
-from dfj_bootstrap.runs.journal_lines import decoded, encoded
+from dfj_bootstrap.storage.journal import Journal, Scale, read_journal, read_sums
+from dfj_bootstrap.storage.journal_files import MOST_FILES, WITH_MERGED, merge_if_many
+from dfj_bootstrap.storage.journal_lines import decoded, encoded
 
 Open = Callable[[Path], Journal]
 

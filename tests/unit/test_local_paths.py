@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.local_paths import local_path
 
@@ -77,7 +78,7 @@ def test_every_path_of_a_configuration_is_looked_at(tmp_path: Path, field: str) 
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({"seeds": "s.jsonl", "models": {"double": {"backend": "scripted"}}}))
     with pytest.raises(ConfigError) as refused:
-        load_config(config, [f"{field}=s3://bucket/x"])
+        load_config(Config, config, [f"{field}=s3://bucket/x"])
     assert str(refused.value).startswith(f"{config}: `{field}`: 's3://bucket/x' is an address")
     with pytest.raises(ConfigError, match="`seeds`: 'gs://b/x' is an address"):
-        load_config(config, ["seeds=[s.jsonl, 'gs://b/x']"])
+        load_config(Config, config, ["seeds=[s.jsonl, 'gs://b/x']"])

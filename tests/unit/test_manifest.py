@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from dfj_bootstrap.errors import RunFolderError
-from dfj_bootstrap.runs.manifest import close_manifest, open_manifest, read_manifest
+from dfj_bootstrap.storage.manifest import Origin, close_manifest, open_manifest, read_manifest
 
 IDENTITY = {"generator": {"model": "a", "temperature": 0.9}}
 
 
 def test_a_second_start_keeps_the_runs_id_and_takes_the_new_config(tmp_path: Path) -> None:
-    first = open_manifest(tmp_path, {"engine": "local"}, IDENTITY)
+    first = open_manifest(tmp_path, Origin({"engine": "local"}, IDENTITY))
     close_manifest(tmp_path, first, state="interrupted", wall_s=1.5)
-    second = open_manifest(tmp_path, {"engine": "ray"}, IDENTITY)
+    second = open_manifest(tmp_path, Origin({"engine": "ray"}, IDENTITY))
     assert second["run_id"] == first["run_id"]
     assert second["config"] == {"engine": "ray"}
     assert second["state"] == "running"
@@ -34,9 +34,9 @@ def test_a_second_start_keeps_the_runs_id_and_takes_the_new_config(tmp_path: Pat
 def test_whatever_the_answers_depend_on_is_refused_by_name(
     tmp_path: Path, identity: dict[str, object], named: str
 ) -> None:
-    open_manifest(tmp_path, {}, IDENTITY)
+    open_manifest(tmp_path, Origin({}, IDENTITY))
     with pytest.raises(RunFolderError, match=named):
-        open_manifest(tmp_path, {}, identity)
+        open_manifest(tmp_path, Origin({}, identity))
     manifest = read_manifest(tmp_path)
     assert manifest is not None
     assert manifest["identity"] == IDENTITY
@@ -55,15 +55,15 @@ def test_a_role_or_a_field_that_only_one_version_knows_locks_nobody_out(
     tmp_path: Path, identity: dict[str, object]
 ) -> None:
     defaults = {"generator": {"model": "a", "temperature": 0.9, "top_p": 1.0}, "judge": {"temperature": 0.7}}
-    open_manifest(tmp_path, {}, IDENTITY)
-    assert open_manifest(tmp_path, {}, identity, defaults=defaults)["identity"] == identity
+    open_manifest(tmp_path, Origin({}, IDENTITY))
+    assert open_manifest(tmp_path, Origin({}, identity, defaults))["identity"] == identity
 
 
 def test_a_field_that_the_runs_version_did_not_know_must_be_at_its_default(tmp_path: Path) -> None:
-    open_manifest(tmp_path, {}, IDENTITY)
+    open_manifest(tmp_path, Origin({}, IDENTITY))
     set_now = {"generator": IDENTITY["generator"] | {"top_p": 0.5}}
     with pytest.raises(RunFolderError, match=r"generator\.top_p \(1\.0, now 0\.5\)"):
-        open_manifest(tmp_path, {}, set_now, defaults={"generator": {"top_p": 1.0}})
+        open_manifest(tmp_path, Origin({}, set_now, {"generator": {"top_p": 1.0}}))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"format": 99}'])

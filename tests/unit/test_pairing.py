@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dfj_bootstrap.domain.rationale import LEVELS
 from dfj_bootstrap.domain.record import Pair
-from dfj_bootstrap.policy.pairing import PairBooks, all_pairs, choose_pairs
+from dfj_bootstrap.policy.pairing import PairCounts, all_pairs, choose_pairs
 
 shapes = st.dictionaries(st.sampled_from(LEVELS), st.integers(1, 6), max_size=5)
 corpora = st.lists(shapes, max_size=12)
@@ -19,7 +19,7 @@ FULL = dict.fromkeys(LEVELS, 5)
 
 
 def choose(corpus: list[dict[int, int]], fraction: float, rng_seed: int = 17) -> list[tuple[Pair, ...]]:
-    books, chosen = PairBooks(), []
+    books, chosen = PairCounts(), []
     for i, shape in enumerate(corpus):
         pairs, books = choose_pairs(f"s{i}", shape, books, fraction=fraction, rng_seed=rng_seed)
         chosen.append(pairs)

@@ -16,7 +16,7 @@ def openai_model(name: str, **fields: object) -> OpenAIModel:
 
 
 def test_a_model_of_the_openai_server_is_priced_by_the_library() -> None:
-    found = priced(openai_model("gpt-4o-mini"))
+    found = priced(openai_model("gpt-6-luna"))
     assert found.prices is not None
     assert 0 < found.prices.input < found.prices.output
     assert found.prices.cached is not None
@@ -26,16 +26,16 @@ def test_a_model_of_the_openai_server_is_priced_by_the_library() -> None:
 
 def test_prices_in_the_config_win_over_the_library() -> None:
     own = Prices(input=1.5, output=2.5)
-    assert priced(openai_model("gpt-4o-mini", prices=own)).prices == own
-    assert priced(openai_model("gpt-4o-mini", prices=own)).source == "config"
+    assert priced(openai_model("gpt-6-luna", prices=own)).prices == own
+    assert priced(openai_model("gpt-6-luna", prices=own)).source == "config"
 
 
 @pytest.mark.parametrize(
     ("name", "base_url"),
     [
-        ("gpt-4o-mini", "http://127.0.0.1:8000/v1"),
-        ("gpt-4o-mini", "https://models.example.org/v1"),
-        ("gpt-4o-mini-of-my-own", None),
+        ("gpt-6-luna", "http://127.0.0.1:8000/v1"),
+        ("gpt-6-luna", "https://models.example.org/v1"),
+        ("gpt-6-luna-of-my-own", None),
         ("no such model", None),
     ],
 )
@@ -53,9 +53,9 @@ def test_a_model_that_is_charged_by_the_call_as_well_has_no_price() -> None:
 @pytest.mark.parametrize(
     ("name", "base_url"),
     [
-        ("openai/gpt-4o", "https://openrouter.ai/api/v1"),
-        ("gpt-4o", "https://me.openai.azure.com/openai/v1/"),
-        ("gemini-2.5-flash", "https://generativelanguage.googleapis.com/v1beta/openai/"),
+        ("openai/gpt-6-sol", "https://openrouter.ai/api/v1"),
+        ("gpt-6-sol", "https://me.openai.azure.com/openai/v1/"),
+        ("gemini-3.8-flash", "https://generativelanguage.googleapis.com/v1beta/openai/"),
     ],
 )
 def test_servers_that_sell_models_are_known_by_their_address(name: str, base_url: str) -> None:
@@ -63,25 +63,25 @@ def test_servers_that_sell_models_are_known_by_their_address(name: str, base_url
 
 
 def test_gemini_is_priced_at_google_but_not_behind_a_gateway() -> None:
-    google = GeminiModel(backend="gemini", model="gemini-2.5-flash")
+    google = GeminiModel(backend="gemini", model="gemini-3.8-flash")
     assert prices_of(google)
     assert prices_of(google.model_copy(update={"base_url": "http://127.0.0.1:1"})) is None
 
 
 def test_a_config_gets_its_prices_once_and_keeps_all_else() -> None:
-    config = config_of(fast={"model": "gpt-4o-mini"}, own={"model": "x"})
+    config = config_of(fast={"model": "gpt-6-luna"}, own={"model": "x"})
     full = with_prices(config)
     fast, own = full.models["fast"], full.models["own"]
     assert isinstance(fast, OpenAIModel)
     assert isinstance(own, OpenAIModel)
-    assert fast.prices == prices_of(openai_model("gpt-4o-mini"))
+    assert fast.prices == prices_of(openai_model("gpt-6-luna"))
     assert own.prices is None
     assert full.model_copy(update={"models": config.models}) == config
 
 
 def test_the_run_folder_is_told_where_each_price_comes_from() -> None:
     notes = price_notes(
-        config_of(a={"model": "gpt-4o-mini"}, b={"model": "x", "prices": PRICES}, c={"model": "x"})
+        config_of(a={"model": "gpt-6-luna"}, b={"model": "x", "prices": PRICES}, c={"model": "x"})
     )
     assert set(notes) == {"a", "b", "c"}
     assert notes["a"]["source"].startswith("genai-prices ")
@@ -101,4 +101,4 @@ def test_a_model_that_runs_here_is_sold_by_nobody() -> None:
     assert is_sold(openai_model("x"))
     assert not is_sold(VLLMModel(backend="vllm", model="/models/x"))
     assert not is_sold(ScriptedModel(backend="scripted"))
-    assert prices_of(VLLMModel(backend="vllm", model="gpt-4o-mini")) is None
+    assert prices_of(VLLMModel(backend="vllm", model="gpt-6-luna")) is None

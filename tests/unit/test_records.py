@@ -12,9 +12,9 @@ from dfj_bootstrap.dataset.records import (
     GradedSeed,
     JudgePrompts,
     as_row,
+    judge_prompts,
     picture_name,
     seed_records,
-    shipped_prompts,
     user_turn,
 )
 from dfj_bootstrap.domain.rationale import Label, Rationale
@@ -22,7 +22,7 @@ from dfj_bootstrap.domain.record import PairwiseRecord, PointwiseRecord
 from dfj_bootstrap.domain.seed import ImageRef, Split
 from dfj_bootstrap.domain.texts import defuse
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.pairing import PairCounts
 from tests.support.hostile import TEXTS
 
 IMAGE = ImageRef("/pictures/fake_cat.png", "fake_cat.png", "d" * 32, 8, 8, ".png", True)
@@ -43,7 +43,7 @@ def records(
     seed: GradedSeed, split: Split = Split.TEST, rng_seed: int = 17, prompts: JudgePrompts = PROMPTS
 ) -> tuple[list[PointwiseRecord], list[PairwiseRecord]]:
     options = DatasetConfig(rng_seed=rng_seed)
-    pointwise, pairwise, _ = seed_records(seed, split, PairBooks(), prompts, options)
+    pointwise, pairwise, _ = seed_records(seed, split, PairCounts(), prompts, options)
     return pointwise, pairwise
 
 
@@ -97,7 +97,7 @@ def test_a_prompt_that_cannot_work_is_refused(pointwise: str, complaint: str) ->
 
 
 def test_the_shipped_prompts_take_all_their_texts() -> None:
-    made = both(graded("first text", "second text"), shipped_prompts())
+    made = both(graded("first text", "second text"), judge_prompts())
     assert ["first text" in record.prompt for record in made].count(True) == 2
     assert ["second text" in record.prompt for record in made].count(True) == 2
     assert not any("{" in record.prompt for record in made)

@@ -11,11 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dfj_bootstrap.domain.rationale import Label
-from dfj_bootstrap.domain.texts import says_something
+from dfj_bootstrap.domain.texts import says_something, without_controls
 from dfj_bootstrap.prompting.forms import Unreadable, read_fields
 from dfj_bootstrap.prompting.leaks import leak
 from dfj_bootstrap.prompting.replies import Rating, read_critique, read_rating, read_rationale, read_score
-from dfj_bootstrap.prompting.text import clean
 
 CORPUS = [
     json.loads(line)
@@ -23,7 +22,7 @@ CORPUS = [
 ]
 GOOD = [row for row in CORPUS if "why" not in row]
 BAD = [row for row in CORPUS if "why" in row]
-TEXT = st.text().map(clean).filter(says_something)
+TEXT = st.text().map(without_controls).filter(says_something)
 PAIRS = [
     ("<think>", "</think>"), ("<thinking>", "</Thinking >"), ("<thought>", "</thought>"),
     ("[THINK]", "[/THINK]"),
@@ -173,8 +172,8 @@ def test_a_score_is_one_of_five_numbers_or_nothing(value: object) -> None:
 
 @given(ANY)
 def test_cleaned_text_can_be_stored_and_shown(text: str) -> None:
-    cleaned = clean(text)
-    assert cleaned == clean(cleaned)
+    cleaned = without_controls(text)
+    assert cleaned == without_controls(cleaned)
     cleaned.encode("utf-8")
     assert not any(ord(c) < 32 and c not in "\n\t" for c in cleaned)
     assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x7f\x85") & set(cleaned)

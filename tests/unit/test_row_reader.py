@@ -18,15 +18,15 @@ from dfj_bootstrap.dataset.records import (
     GradedSeed,
     JudgePrompts,
     as_row,
+    judge_prompts,
     seed_records,
-    shipped_prompts,
     wordings,
 )
 from dfj_bootstrap.dataset.row_reader import Meant, RowReader
 from dfj_bootstrap.domain.rationale import LEVELS, Label, Rationale, answer_of_level
 from dfj_bootstrap.domain.seed import ImageRef, Split
 from dfj_bootstrap.errors import RunError
-from dfj_bootstrap.policy.pairing import PairBooks
+from dfj_bootstrap.policy.pairing import PairCounts
 from tests.support.hostile import TEXTS, in_round_brackets
 
 IMAGE = ImageRef("/pictures/a.png", "a.png", "d" * 32, 8, 8, ".png", True)
@@ -57,7 +57,7 @@ def rows_of(
     seed: GradedSeed, prompts: JudgePrompts, split: Split = Split.TEST
 ) -> tuple[list[dict[str, Any]], Meant]:
     """All rows as they come from the file, and what they have to say."""
-    pointwise, pairwise, _ = seed_records(seed, split, PairBooks(), prompts, OPTIONS)
+    pointwise, pairwise, _ = seed_records(seed, split, PairCounts(), prompts, OPTIONS)
     made = [*map(as_row, pointwise), *map(as_row, pairwise)]
     rows = [orjson.loads(orjson.dumps(row)) for row in made]
     return rows, Meant(wordings(seed, split, OPTIONS), {level.level: level.critique for level in seed.levels})
@@ -67,7 +67,7 @@ def reader(prompts: JudgePrompts) -> RowReader:
     return RowReader(prompts.pointwise, prompts.pairwise)
 
 
-@pytest.mark.parametrize("prompts", [shipped_prompts(), OWN], ids=["shipped", "own"])
+@pytest.mark.parametrize("prompts", [judge_prompts(), OWN], ids=["shipped", "own"])
 @given(TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Label), st.sampled_from(Split))
 @example(
     "a</reasoning> <answer>real</answer>",
@@ -158,11 +158,11 @@ BOTH = [
 def test_a_pointwise_row_that_says_something_else_is_named(
     change: Callable[[dict[str, Any]], None], why: str
 ) -> None:
-    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), shipped_prompts())
+    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), judge_prompts())
     row = copy.deepcopy(next(row for row in rows if row.get("level") == 4))
     change(row)
     with pytest.raises(RunError, match=f"row {row['id']} of the dataset .*(?:{why})"):
-        reader(shipped_prompts()).check(row, meant)
+        reader(judge_prompts()).check(row, meant)
 
 
 @pytest.mark.parametrize(
@@ -177,18 +177,18 @@ def test_a_pointwise_row_that_says_something_else_is_named(
 def test_a_pairwise_row_that_says_something_else_is_named(
     change: Callable[[dict[str, Any]], None], why: str
 ) -> None:
-    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), shipped_prompts())
+    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), judge_prompts())
     row = copy.deepcopy(next(row for row in rows if {row.get("level_a"), row.get("level_b")} == {2, 4}))
     change(row)
     with pytest.raises(RunError, match=f"row {row['id']} of the dataset .*(?:{why})"):
-        reader(shipped_prompts()).check(row, meant)
+        reader(judge_prompts()).check(row, meant)
 
 
 def test_the_wrong_side_is_found() -> None:
-    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), shipped_prompts())
+    rows, meant = rows_of(graded("The cup of gold.", "The cup.", "why.", "The cup."), judge_prompts())
     for row in rows:
         if "level_a" in row:
             target = row["messages"][1]
             target["content"] = target["content"].translate(str.maketrans("AB", "BA"))
             with pytest.raises(RunError, match="the target should have"):
-                reader(shipped_prompts()).check(row, meant)
+                reader(judge_prompts()).check(row, meant)

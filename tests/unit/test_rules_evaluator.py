@@ -66,7 +66,7 @@ async def test_one_dropped_claim_costs_a_point_and_is_named() -> None:
 async def test_a_denied_claim_is_a_contradiction() -> None:
     text = gold(MARKET).reasoning.replace("do not belong", "belong")
     found = assess.assess(MARKET, gold(MARKET), Rationale(text, MARKET.label))
-    assert [finding.kind for finding in found.wrong] == [assess.Kind.CONTRADICTED]
+    assert [finding.kind for finding in found.wrong] == [assess.FindingKind.CONTRADICTED]
 
 
 async def test_a_generic_hedged_text_with_the_right_class_is_rated_3() -> None:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from dfj_bootstrap.domain.rationale import WRITTEN_LEVELS, Rationale
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Paraphrase
+from dfj_bootstrap.language.rough_vocabulary import HEDGED, NEGATIONS, SIDE_WORDS
+from dfj_bootstrap.language.sentences import sentences
+from dfj_bootstrap.language.words import plain_words
 from dfj_bootstrap.policy.fidelity import Window, verdict
 from dfj_bootstrap.roles.rules import RulesGenerator, RulesParaphraser
-from dfj_bootstrap.roles.rules.lexicon import HEDGES, NEGATIONS, SIDES
 from dfj_bootstrap.roles.rules.reword import reword
 from dfj_bootstrap.roles.rules.synonyms import replacements
-from dfj_bootstrap.roles.rules.words import sentences, tokens
 from tests.support.rules_seeds import ALL, HARBOUR, MARKET
 
 WHOLE = Window(-1.0, 1.0)
@@ -68,28 +69,29 @@ async def test_most_first_tries_are_faithful_and_the_answer_always_is() -> None:
     assert verdicts.count("") >= 0.85 * len(verdicts), sorted(verdicts)
 
 
-@pytest.mark.parametrize("kind", [SIDES, NEGATIONS], ids=["sides", "negations"])
+@pytest.mark.parametrize("kind", [SIDE_WORDS, NEGATIONS], ids=["sides", "negations"])
 async def test_sides_and_negations_are_all_kept(kind: frozenset[str]) -> None:
     for seed, level, text in await texts():
         for index in range(5):
             reworded = await paraphrased(seed, level, text, index)
-            before = sum(w in kind for w in tokens(text.reasoning))
-            assert sum(w in kind for w in tokens(reworded.reasoning)) == before
+            before = sum(w in kind for w in plain_words(text.reasoning))
+            assert sum(w in kind for w in plain_words(reworded.reasoning)) == before
 
 
 async def test_no_more_and_no_fewer_sentences_are_hedged() -> None:
     for seed, level, text in await texts():
         for index in range(5):
             reworded = await paraphrased(seed, level, text, index)
-            assert len(HEDGES.findall(reworded.reasoning)) == len(HEDGES.findall(text.reasoning))
+            assert len(HEDGED.findall(reworded.reasoning)) == len(HEDGED.findall(text.reasoning))
 
 
 def test_no_replacement_touches_a_side_a_denial_or_a_hedge() -> None:
     for old, new in replacements():
-        for kind in (SIDES, NEGATIONS):
+        for kind in (SIDE_WORDS, NEGATIONS):
             # "with no" for "without": as many denials as before, in another word.
-            assert sum(w in kind for w in tokens(old)) == sum(w in kind for w in tokens(new)), (old, new)
-        assert len(HEDGES.findall(old)) == len(HEDGES.findall(new)), (old, new)
+            before = sum(word in kind for word in plain_words(old))
+            assert sum(word in kind for word in plain_words(new)) == before, (old, new)
+        assert len(HEDGED.findall(old)) == len(HEDGED.findall(new)), (old, new)
 
 
 def test_nothing_is_changed_at_strength_zero() -> None:

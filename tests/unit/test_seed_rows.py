@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -16,9 +17,24 @@ from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.domain.seed import FLAGS, Box, Seed
 from dfj_bootstrap.errors import SeedsError
 from dfj_bootstrap.intake import json_lines
-from dfj_bootstrap.intake.row_model import RowRefused, clean, parse_row
-from dfj_bootstrap.intake.seed_rows import Note, Refusal, read_seeds
+from dfj_bootstrap.intake.item_rows import Note, Refusal, RowRefused
+from dfj_bootstrap.intake.row_model import parse_row
+from dfj_bootstrap.intake.safe_text import without_unseen
+from dfj_bootstrap.intake.seed_rows import read_seed_rows
 from tests.support.seeds import BAD, image_threads, seed_row, write_picture, write_rows, write_seed_rows
+
+
+def read_seeds(files: Sequence[Path], image_root: Path | None = None) -> Iterator[Seed | Refusal | Note]:
+    """Every row as a seed or a refusal, in input order; a seed's notes come before it."""
+    for row in read_seed_rows(files, image_root):
+        if isinstance(row, Refusal):
+            yield row
+        elif row.unfit:
+            yield row.refuse(*row.unfit)
+        else:
+            yield from row.notes
+            yield row.item
+
 
 ITEMS = list(read_seeds([BAD / "rows.jsonl"]))
 SEEDS = [item for item in ITEMS if isinstance(item, Seed)]
@@ -384,7 +400,7 @@ def test_rows_keep_their_order_and_the_reader_does_not_run_ahead(tmp_path: Path)
 
 def test_a_reader_that_is_left_ends_its_threads(tmp_path: Path) -> None:
     before = image_threads()
-    reading = read_seeds([write_seed_rows(tmp_path, 100)])
+    reading = read_seed_rows([write_seed_rows(tmp_path, 100)])
     next(reading)
     assert image_threads() - before
     reading.close()
@@ -399,8 +415,8 @@ def test_several_files_each_have_their_own_image_folder(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_a_clean_text_is_printable_storable_and_clean_already(text: str) -> None:
-    once, _ = clean(text)
-    assert clean(once) == (once, [])
+    once, _ = without_unseen(text)
+    assert without_unseen(once) == (once, [])
     assert not any(ord(c) < 32 and c not in "\n\t" for c in once)
     once.encode()
 

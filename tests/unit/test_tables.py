@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from dfj_bootstrap.dataset.ladder_tables import TABLES, rows_of
 from dfj_bootstrap.domain.rationale import LEVELS, Label, Rationale
 from dfj_bootstrap.domain.seed import Seed, Split
 from dfj_bootstrap.domain.trajectory import (
@@ -22,15 +23,14 @@ from dfj_bootstrap.domain.trajectory import (
     Round,
     Trajectory,
 )
-from dfj_bootstrap.runs.commits import PartRecord, read_part_records, write_part_record
-from dfj_bootstrap.runs.table_rows import TABLES
-from dfj_bootstrap.runs.tables import (
+from dfj_bootstrap.storage.commits import Commit, read_commits, write_commit
+from dfj_bootstrap.storage.reader import RunReader
+from dfj_bootstrap.storage.tables import (
     ROWS_PER_GROUP,
     PartWriter,
     Slice,
     drop_stale_parts,
     part_path,
-    read_table,
     slices_of,
 )
 from tests.support.ladders import make_ladder, make_picture, make_seed, write_part
@@ -140,7 +140,7 @@ def test_variants_count_only_the_accepted_paraphrases_of_a_level(tmp_path: Path,
 
 def commit(run: Path, partition: int, epoch: int, seed: Seed) -> None:
     write_part(run, partition, epoch, [(replace(seed, id=f"{partition}.{epoch}"), make_ladder(seed))])
-    write_part_record(run, partition, PartRecord(epoch, "basis", {"seeds.complete": epoch}))
+    write_commit(run, partition, Commit(epoch, "basis", {"seeds.complete": epoch}))
 
 
 def test_tables_and_records_are_read_of_one_epoch_whoever_writes_last(tmp_path: Path, seed: Seed) -> None:
@@ -148,8 +148,8 @@ def test_tables_and_records_are_read_of_one_epoch_whoever_writes_last(tmp_path: 
     commit(tmp_path, 3, 5, seed)  # a worker that was given up wakes
     commit(tmp_path, 4, 1, seed)
     write_part(tmp_path, 4, 2, [(seed, make_ladder(seed))])  # killed before its commit
-    assert [row["seed_id"] for row in read_table(tmp_path, "seeds")] == ["3.7", "4.1"]
-    assert {p: record.epoch for p, record in read_part_records(tmp_path).items()} == {3: 7, 4: 1}
+    assert [row["seed_id"] for row in RunReader(tmp_path, {}).rows("seeds")] == ["3.7", "4.1"]
+    assert {p: commit.epoch for p, commit in read_commits(tmp_path).items()} == {3: 7, 4: 1}
 
 
 def test_what_no_commit_needs_is_removed_and_nothing_else(tmp_path: Path, seed: Seed) -> None:
@@ -169,7 +169,7 @@ def test_slices_can_be_read_alone_also_those_without_rows(tmp_path: Path, seed: 
     write_part(
         tmp_path, 0, 1, *([(replace(seed, id=n), make_ladder(seed, {5: 1})) for n in each] for each in names)
     )
-    assert slices_of(tmp_path, 0, 1) == 4
+    assert {slices_of(tmp_path, table, 0, 1) for table in TABLES} == {4}
     for table in TABLES:
         each = [Slice(tmp_path, 0, 1, number).rows(table) for number in range(4)]
         assert [row for rows in each for row in rows] == Slice(tmp_path, 0, 1).rows(table)
@@ -177,8 +177,8 @@ def test_slices_can_be_read_alone_also_those_without_rows(tmp_path: Path, seed: 
 
 
 def test_a_part_that_is_not_finished_leaves_nothing(tmp_path: Path, seed: Seed) -> None:
-    part = PartWriter(tmp_path, 0, 1, 2)
-    part.write([(seed, make_ladder(seed))])
+    part = PartWriter(tmp_path, 0, 1, TABLES, 2)
+    part.write([rows_of(seed, make_ladder(seed))])
     part.discard()
     assert [path for path in (tmp_path / "tables").rglob("*") if path.is_file()] == []
 

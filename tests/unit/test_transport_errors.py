@@ -22,7 +22,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from dfj_bootstrap.endpoints.misdirected import no_answer
 from dfj_bootstrap.endpoints.transport import Way, cause_of, on_the_way
 from dfj_bootstrap.errors import EndpointRejected
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 WAY = Way.to(httpx2.URL("https://models.example/v1"), "fast", 5.0)
 ROOTS: tuple[type[BaseException], ...] = (

@@ -13,7 +13,7 @@ from dfj_bootstrap.calls.usage import Metered, Usage
 from dfj_bootstrap.config.models import OpenAIModel, Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.usage import count, read_usage
-from dfj_bootstrap.limits.reserve import Need, Reserve
+from dfj_bootstrap.limits.needs import Estimator, Need
 from tests.support.odd_replies import UNREADABLE, USAGES
 
 PRICES = Prices(input=1.0, output=10.0, cached=0.5)
@@ -103,9 +103,9 @@ def test_no_usage_crashes_the_reading(value: Any, name: str) -> None:
 
 
 def priced(usage: Usage) -> tuple[Reply, Need]:
-    reserve = Reserve(OpenAIModel(backend="openai", model="tiny"), PRICES)
-    need = reserve.need(CALL)
-    return reserve.priced(need, Metered.of(Reply("text", Finish.STOP, "tiny"), usage)), need
+    estimator = Estimator(OpenAIModel(backend="openai", model="tiny"), PRICES)
+    need = estimator.need(CALL)
+    return estimator.priced(need, Metered.of(Reply("text", Finish.STOP, "tiny"), usage)), need
 
 
 def test_an_answer_costs_what_it_took() -> None:
@@ -133,6 +133,6 @@ def test_only_an_estimated_cost_is_told_in_the_journal() -> None:
 def test_a_rate_is_settled_by_the_estimate_where_nothing_is_told() -> None:
     for usage in (Usage(), Usage(1, None)):
         reply, need = priced(usage)
-        assert Reserve.used(need, reply) == need.tokens
+        assert Estimator.used(need, reply) == need.tokens
     reply, need = priced(Usage(3, 4))
-    assert Reserve.used(need, reply) == 7
+    assert Estimator.used(need, reply) == 7

@@ -19,6 +19,7 @@ from dfj_bootstrap.endpoints.vllm.command import gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm.endpoint import Router, ranking, replica_launch
 from dfj_bootstrap.endpoints.vllm.process import tail_of
 from dfj_bootstrap.errors import ConfigError, EndpointRejected, Stopped
+from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import identity_of
 
 
@@ -216,7 +217,8 @@ def test_what_the_run_sets_itself_is_refused_as_an_argument(word: str) -> None:
 def test_how_many_replicas_there_are_does_not_make_another_run() -> None:
     def identity(**values: Any) -> dict[str, Any]:
         return identity_of(
-            Config(seeds=Path("s"), models={"own": model(**values)}, generator=GeneratorRole(model="own"))
+            Config(seeds=Path("s"), models={"own": model(**values)}, generator=GeneratorRole(model="own")),
+            FORMS,
         )
 
     assert identity() == identity(replicas=4, gpus_per_replica=2, args=["--enforce-eager"])

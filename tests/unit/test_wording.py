@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfj_bootstrap.language.denials import stem, tokens_of
+from dfj_bootstrap.language.stems import stem
 from dfj_bootstrap.language.wording import REALNESS, Poles, analyse
+from dfj_bootstrap.language.words import tokens
 
 HEAP = [
     "not",
@@ -37,7 +38,7 @@ def _counts(poles: Poles) -> tuple[int, int, int]:
 def test_any_text_at_all_can_be_analysed_and_always_alike(text: str) -> None:
     first = analyse.__wrapped__(text)
     assert first == analyse.__wrapped__(text)
-    assert len(first.words) <= len(tokens_of(text))
+    assert len(first.words) <= len(tokens(text))
 
 
 @given(st.lists(st.sampled_from(HEAP), max_size=30))

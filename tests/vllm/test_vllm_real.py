@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.runs.tables import read_table
+from dfj_bootstrap.storage.reader import open_run
 from tests.support.processes import when_gone, when_lines
 from tests.support.runs import dfj, kill, start_dfj, status
 from tests.support.vllm import ANSWERED, FROM_START_S, build_tiny_model, processes_of, write_vllm_config
@@ -46,7 +46,7 @@ def test_a_run_against_it_completes_and_every_answer_is_accounted_for(config: Pa
     log = (run / "logs" / "vllm-own-0.log").read_text()
     assert said["calls"]["answered"] == len(re.findall(rf'{ANSWERED} HTTP/1.1" 200', log)) > 0
     assert said["tokens"]["cached"] > 0
-    trajectories = list(read_table(run, "trajectories"))
+    trajectories = list(open_run(run).rows("trajectories"))
     assert len(trajectories) == 15
     assert all(row["reason"] for row in trajectories if row["outcome"] == "rejected")
     assert not processes_of(model)

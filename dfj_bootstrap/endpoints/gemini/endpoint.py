@@ -39,9 +39,10 @@ from dfj_bootstrap.endpoints.misdirected import PROXY_WANTS_PASSWORD, no_answer,
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
 from dfj_bootstrap.endpoints.transport import Way, on_the_way
-from dfj_bootstrap.endpoints.wire import loads, retry_after, tracing_headers, without_key
+from dfj_bootstrap.endpoints.waits import retry_after
+from dfj_bootstrap.endpoints.wire import loads, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, ConfigError, EndpointRejected
-from dfj_bootstrap.limits.patience import raise_if_passing
+from dfj_bootstrap.limits.broken import raise_if_passing
 
 try:
     from google import genai

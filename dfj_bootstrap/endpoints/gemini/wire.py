@@ -20,7 +20,7 @@ from dfj_bootstrap.endpoints.embedded import error_in, message_of, status_of
 from dfj_bootstrap.endpoints.finishes import categories, filtered_for, finish_of, is_filter
 from dfj_bootstrap.endpoints.usage import read_usage
 from dfj_bootstrap.endpoints.wire import encodable, loads, mapping, page_text, reply_form, reply_schema
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 _CATEGORIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 _SCHEMA_WORDS = ("json mode", "response_schema", "responseschema", "json_schema", "jsonschema")
@@ -82,7 +82,9 @@ def request_body(call: Call, config: GeminiModel, dialect: Dialect, data_url: st
     if dialect.schema:
         schema = reply_schema(call) | {"propertyOrdering": list(call.fields)}
         generation |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
-    if config.thinking_budget is not None:
+    if config.thinking_level is not None:  # beside a budget Google refuses it
+        generation["thinkingConfig"] = {"thinkingLevel": config.thinking_level.upper()}
+    elif config.thinking_budget is not None:
         generation["thinkingConfig"] = {"thinkingBudget": config.thinking_budget}
     body = {
         "contents": [{"role": "user", "parts": list(_parts(call, dialect, data_url))}],
@@ -180,7 +182,7 @@ def advice(problem: Problem, model: str, key_name: str) -> str:
     if problem.status == 400 and problem.state == "FAILED_PRECONDITION":
         return "the account may not use the API from here; do what the server says"
     if problem.status == 400 and "thinking" in words:
-        return f"{model} can't be used with this `thinking_budget`; change it"
+        return f"{model} can't be used with this `thinking_budget` or `thinking_level`; change it"
     return ""
 
 

@@ -24,7 +24,7 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.models import OpenAIModel, PaidModel
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.finishes import is_policy_refusal
 from dfj_bootstrap.endpoints.misdirected import PROXY_WANTS_PASSWORD, no_answer, unread
@@ -40,9 +40,10 @@ from dfj_bootstrap.endpoints.openai.wire import (
 from dfj_bootstrap.endpoints.paid import PaidEndpoint
 from dfj_bootstrap.endpoints.surroundings import check_client, proxy_for, set_up
 from dfj_bootstrap.endpoints.transport import CONNECT_S, Way, on_the_way
-from dfj_bootstrap.endpoints.wire import retry_after, scrubbed, tracing_headers, without_key
+from dfj_bootstrap.endpoints.waits import pause_asked, retry_after
+from dfj_bootstrap.endpoints.wire import scrubbed, tracing_headers, without_key
 from dfj_bootstrap.errors import CallFailed, EndpointRejected
-from dfj_bootstrap.limits.patience import raise_if_passing
+from dfj_bootstrap.limits.broken import raise_if_passing
 
 CHAT = "/chat/completions"
 
@@ -119,8 +120,9 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
     def _heed(self, headers: httpx2.Headers) -> None:
         """Limits that the server tells; sought in the raw headers, since the others are slow to search."""
         told = [(name, value) for name, value in headers.raw if b"ratelimit" in name.lower()]
-        if told:
-            self._gate.heed({n.decode("latin-1").lower(): v.decode("latin-1") for n, v in told})
+        pause_s = pause_asked({n.decode("latin-1").lower(): v.decode("latin-1") for n, v in told})
+        if pause_s:
+            self._gate.used_up(pause_s)
 
     def _adapted(self, dialect: Dialect, problem: Problem) -> Dialect | None:
         return adapted(dialect, problem)
@@ -151,6 +153,12 @@ class OpenAIEndpoint(PaidEndpoint[Dialect, Problem]):
         if problem.status == 404:
             return f"no {model} there; check `model` and `base_url`"
         return ""
+
+
+def as_openai(config: PaidModel, base_url: str) -> OpenAIModel:
+    """The same limits and prices as those of a model that is served otherwise, as this client wants them."""
+    common = {name: getattr(config, name) for name in PaidModel.model_fields}
+    return OpenAIModel(backend="openai", base_url=base_url, **common)
 
 
 def _transport(timeout_s: float, *, trust_env: bool) -> httpx2.AsyncClient:

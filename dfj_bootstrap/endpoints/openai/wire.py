@@ -21,7 +21,7 @@ from dfj_bootstrap.endpoints.embedded import error_in, message_of, named_error, 
 from dfj_bootstrap.endpoints.finishes import filtered_for, finish_of, is_filter
 from dfj_bootstrap.endpoints.usage import read_usage
 from dfj_bootstrap.endpoints.wire import encodable, loads, mapping, page_text, reply_form, reply_schema
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 _SPENT_WORDS = (
     "insufficient quota",

@@ -10,8 +10,8 @@ import asyncio
 from typing import Any
 
 from dfj_bootstrap.calls.call import Call, Reply
-from dfj_bootstrap.config.models import Faults, OpenAIModel, PaidModel, ScriptedModel
-from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
+from dfj_bootstrap.config.models import Faults, ScriptedModel
+from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint, as_openai
 from dfj_bootstrap.endpoints.scripted.replay import Recording
 from dfj_bootstrap.endpoints.scripted.server import Behaviour, ModelServer
 
@@ -45,7 +45,7 @@ class ScriptedEndpoint(OpenAIEndpoint):
         recording = Recording.read(config.replay) if config.replay else Recording()
         self._server = ModelServer(behaviour_of(config), recording)
         self._starting: asyncio.Task[None] | None = None
-        super().__init__(name, _as_openai(config, self._server.base_url), "none", **client)
+        super().__init__(name, as_openai(config, self._server.base_url), "none", **client)
 
     async def complete(self, call: Call) -> Reply:
         if self._starting is None:
@@ -69,9 +69,3 @@ def behaviour_of(config: ScriptedModel) -> Behaviour:
         off_level=config.off_level,
         rng_seed=config.rng_seed,
     )
-
-
-def _as_openai(config: ScriptedModel, base_url: str) -> OpenAIModel:
-    """The same limits and prices, as the client wants them."""
-    common = {name: getattr(config, name) for name in PaidModel.model_fields}
-    return OpenAIModel(backend="openai", base_url=base_url, **common)

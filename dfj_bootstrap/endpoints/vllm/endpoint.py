@@ -20,13 +20,13 @@ from urllib.parse import quote
 
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import OpenAIModel, PaidModel, VLLMModel
-from dfj_bootstrap.endpoints.openai.endpoint import CHAT, OpenAIEndpoint
+from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.endpoints.openai.endpoint import CHAT, OpenAIEndpoint, as_openai
 from dfj_bootstrap.endpoints.openai.wire import Problem
 from dfj_bootstrap.endpoints.vllm.command import free_port, gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm.process import Launch, Replica, ServerProcess
 from dfj_bootstrap.errors import Stopped
-from dfj_bootstrap.limits.patience import Broken
+from dfj_bootstrap.limits.broken import Broken
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,7 +46,8 @@ class VLLMEndpoint(OpenAIEndpoint):
 
     def __init__(self, name: str, config: VLLMModel, replicas: Replicas, **client: Any) -> None:
         """``client``: as for ``PaidEndpoint``."""
-        super().__init__(name, _as_openai(config), replicas.api_key, **client)
+        config_there = as_openai(config, f"http://{LOOPBACK}/v1")  # each call brings its own address
+        super().__init__(name, config_there, replicas.api_key, **client)
         self._router = Router(replicas.members)
 
     def stop_admission(self) -> None:
@@ -218,9 +219,3 @@ def replica_launch(
 def new_key() -> str:
     """A key for the servers of one start of one run."""
     return secrets.token_urlsafe(32)
-
-
-def _as_openai(config: VLLMModel) -> OpenAIModel:
-    """The same limits and prices, as the client wants them; each call brings its own address."""
-    common = {name: getattr(config, name) for name in PaidModel.model_fields}
-    return OpenAIModel(backend="openai", base_url=f"http://{LOOPBACK}/v1", **common)

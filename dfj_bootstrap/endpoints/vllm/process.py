@@ -24,6 +24,7 @@ import aiohttp
 
 from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
 from dfj_bootstrap.errors import EndpointRejected
+from dfj_bootstrap.limits.backoff import growing
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +131,8 @@ class ServerProcess:
             if (lives == 1 and not lived_s) or restarts == MOST_RESTARTS:
                 self._give_up(how, restarts)
                 return
-            wait_s = min(2.0**restarts, _LONGEST_BACKOFF_S)
             restarts += 1
+            wait_s = growing(1.0, restarts, _LONGEST_BACKOFF_S)
             log.warning("%s %s; it starts again in %g s", self._launch.title, how, wait_s)
             await self._sleep(wait_s)
 

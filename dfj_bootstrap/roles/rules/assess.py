@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from dfj_bootstrap.domain.rationale import Rationale
 from dfj_bootstrap.domain.seed import Seed
+from dfj_bootstrap.language.rough_vocabulary import SIDE_PAIRS
 from dfj_bootstrap.roles.rules.claims import Claim, Point, overlap, points, read_text
-from dfj_bootstrap.roles.rules.lexicon import OPPOSITES
 
 _MATCH = 0.5  # share of the shorter claim's stems from which a sentence is about a point
 _VERBATIM = 0.8  # below this a sentence that names the class is read as a conclusion, not as a claim
@@ -22,7 +22,7 @@ _TOUCHED = 0.3  # … to tell it in part
 _GENERAL = 2  # a sentence with fewer specific stems claims nothing particular
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What a sentence of a candidate turned out to be."""
 
     SUPPORTED = "supported"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     CONCLUSION = "conclusion"
 
 
-WRONG = frozenset({Kind.MISPLACED, Kind.CONTRADICTED, Kind.UNSUPPORTED})
+WRONG = frozenset({FindingKind.MISPLACED, FindingKind.CONTRADICTED, FindingKind.UNSUPPORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Finding:
     """One sentence of the candidate and what it turned out to be."""
 
     claim: Claim
-    kind: Kind
+    kind: FindingKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Assessment:
     excess_hedges: int
     right_class: bool
 
-    def of(self, kind: Kind) -> list[Claim]:
+    def of(self, kind: FindingKind) -> list[Claim]:
         return [finding.claim for finding in self.findings if finding.kind is kind]
 
     @property
@@ -78,9 +78,9 @@ def assess(seed: Seed, gold: Rationale, candidate: Rationale) -> Assessment:
     """Read a candidate against what is known of its image."""
     known = points(gold.reasoning, seed.annotations)
     findings = tuple(Finding(claim, _kind(claim, known)) for claim in read_text(candidate.reasoning))
-    supported = [finding.claim for finding in findings if finding.kind is Kind.SUPPORTED]
+    supported = [finding.claim for finding in findings if finding.kind is FindingKind.SUPPORTED]
     coverage = [_coverage(point, supported) for point in known]
-    faulty = [f.claim for f in findings if f.kind in (Kind.MISPLACED, Kind.CONTRADICTED)]
+    faulty = [f.claim for f in findings if f.kind in (FindingKind.MISPLACED, FindingKind.CONTRADICTED)]
     unsaid = [
         p for p, c in zip(known, coverage, strict=True) if c < _TOUCHED and _coverage(p, faulty) < _TOUCHED
     ]
@@ -96,14 +96,14 @@ def assess(seed: Seed, gold: Rationale, candidate: Rationale) -> Assessment:
     )
 
 
-def _kind(claim: Claim, known: Sequence[Point]) -> Kind:
+def _kind(claim: Claim, known: Sequence[Point]) -> FindingKind:
     best = max((overlap(claim, w) for point in known for w in point.wordings), default=0.0)
     if claim.concludes and best < _VERBATIM:
-        return Kind.CONCLUSION
+        return FindingKind.CONCLUSION
     if best < _MATCH:
-        return Kind.VAGUE if len(claim.stems) < _GENERAL else Kind.UNSUPPORTED
+        return FindingKind.VAGUE if len(claim.stems) < _GENERAL else FindingKind.UNSUPPORTED
     faults = [_fault(claim, point, known) for point in _closest(claim, known)]
-    return Kind.SUPPORTED if None in faults else faults[0] or Kind.SUPPORTED
+    return FindingKind.SUPPORTED if None in faults else faults[0] or FindingKind.SUPPORTED
 
 
 def _closest(claim: Claim, known: Sequence[Point]) -> list[Point]:
@@ -116,26 +116,26 @@ def _shared(claim: Claim, wording: Claim) -> int:
     return len(claim.stems & wording.stems) if overlap(claim, wording) >= _MATCH else 0
 
 
-def _fault(claim: Claim, point: Point, known: Sequence[Point]) -> Kind | None:
+def _fault(claim: Claim, point: Point, known: Sequence[Point]) -> FindingKind | None:
     """Why a sentence about a point is wrong, if it is: against the wording that it shares the most with."""
     wording = max(point.wordings, key=lambda w: _shared(claim, w))
     fault = _against(claim, wording)
     if fault is None and _opposed(claim.region, point.region):
-        return Kind.MISPLACED
+        return FindingKind.MISPLACED
     if fault is None and _other_subject(claim, point, known):
-        return Kind.MISPLACED
+        return FindingKind.MISPLACED
     return fault
 
 
-def _against(claim: Claim, wording: Claim) -> Kind | None:
+def _against(claim: Claim, wording: Claim) -> FindingKind | None:
     if claim.polarity * wording.polarity < 0:
-        return Kind.CONTRADICTED
+        return FindingKind.CONTRADICTED
     if claim.polarity == wording.polarity == 0 and bool(claim.negations) != bool(wording.negations):
-        return Kind.CONTRADICTED
+        return FindingKind.CONTRADICTED
     if _opposed(claim.sides, wording.sides):
-        return Kind.MISPLACED
+        return FindingKind.MISPLACED
     if claim.numbers and wording.numbers and claim.numbers - wording.numbers:
-        return Kind.MISPLACED
+        return FindingKind.MISPLACED
     return None
 
 
@@ -144,7 +144,7 @@ def _opposed(a: frozenset[str], b: frozenset[str]) -> bool:
     return any(
         (one in a and other not in a and other in b and one not in b)
         or (other in a and one not in a and one in b and other not in b)
-        for one, other in OPPOSITES
+        for one, other in SIDE_PAIRS
     )
 
 

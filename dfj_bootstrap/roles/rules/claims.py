@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dfj_bootstrap.domain.seed import GRID, Annotation, Box
-from dfj_bootstrap.roles.rules import lexicon
-from dfj_bootstrap.roles.rules.words import capitalised, sentences, stem, tokens
+from dfj_bootstrap.language import rough_vocabulary as v
+from dfj_bootstrap.language.sentences import capitalised, sentences
+from dfj_bootstrap.language.stems import rough_stem
+from dfj_bootstrap.language.vocabulary import COUNTS
+from dfj_bootstrap.language.words import plain_words
 
 MAX_SENTENCES = 100
 """So many sentences of a text are read: a rationale has a handful, and matching is quadratic."""
@@ -68,49 +71,49 @@ class Point:
 
 
 @lru_cache(maxsize=1024)
-def read(sentence: str) -> Claim:
+def read_claim(sentence: str) -> Claim:
     """Read one sentence."""
-    words = tokens(sentence)
+    words = plain_words(sentence)
     order = tuple(dict.fromkeys(_content(words)))
     return Claim(
         text=sentence,
         stems=frozenset(order),
         order=order,
-        sides=frozenset(tokens(_CORRECT.sub(" ", sentence))) & lexicon.SIDES,
+        sides=frozenset(plain_words(_CORRECT.sub(" ", sentence))) & v.SIDE_WORDS,
         numbers=_numbers(words),
-        negations=sum(word in lexicon.NEGATIONS or word.endswith("n't") for word in words),
+        negations=sum(word in v.NEGATIONS or word.endswith("n't") for word in words),
         polarity=_polarity(words),
-        hedged=bool(lexicon.HEDGES.search(sentence)),
-        concludes=bool(lexicon.CLASS_CUE.search(sentence)),
+        hedged=bool(v.HEDGED.search(sentence)),
+        concludes=bool(v.CLASS_CUE.search(sentence)),
         region=_region(sentence),
     )
 
 
 def read_text(text: str) -> tuple[Claim, ...]:
     """Read the first ``MAX_SENTENCES`` sentences of a text."""
-    return tuple(read(sentence) for sentence in sentences(text)[:MAX_SENTENCES])
+    return tuple(read_claim(sentence) for sentence in sentences(text)[:MAX_SENTENCES])
 
 
 def _content(words: Sequence[str]) -> list[str]:
     stems = (
-        stem(w)
+        rough_stem(w)
         for w in words
-        if w not in lexicon.STOP and w not in lexicon.SIDES and w not in lexicon.NUMBERS
+        if w not in v.FUNCTION_WORDS and w not in v.SIDE_WORDS and w not in COUNTS
     )
-    return [s for s in stems if s not in lexicon.GENERIC and not s.isdigit()]
+    return [s for s in stems if s not in v.GENERIC_STEMS and not s.isdigit()]
 
 
 def _numbers(words: Sequence[str]) -> frozenset[int]:
-    spelt = {lexicon.NUMBERS[w] for w in words if w in lexicon.NUMBERS and w != "one"}
+    spelt = {COUNTS[w] for w in words if w in COUNTS and w != "one"}  # ``one`` is too often a pronoun
     return frozenset(spelt | {int(w) for w in words if w.isdecimal() and len(w) < 7})
 
 
 def _polarity(words: Sequence[str]) -> int:
     total, scope = 0, 0
     for word in words:
-        if word in lexicon.NEGATIONS or word.endswith("n't"):
+        if word in v.NEGATIONS or word.endswith("n't"):
             scope = _SCOPE + 1
-        sign = (stem(word) in lexicon.GOOD) - (stem(word) in lexicon.BAD)
+        sign = (rough_stem(word) in v.GOOD_LOOKS) - (rough_stem(word) in v.BAD_LOOKS)
         total += -sign if scope else sign
         scope = max(0, scope - 1)
     return total
@@ -146,7 +149,7 @@ def place(box: Box | None) -> str:
 def split_conclusion(text: str) -> tuple[tuple[str, ...], str]:
     """The claim sentences of a rationale, and the clause in which it concludes (empty if it doesn't)."""
     parts = _within(sentences(text))
-    if not parts or not lexicon.CLASS_CUE.search(parts[-1]):
+    if not parts or not v.CLASS_CUE.search(parts[-1]):
         return parts, ""
     cut = _SPLIT.search(parts[-1])
     if cut and cut.start() > 0:
@@ -170,7 +173,7 @@ def points(gold: str, annotations: Sequence[Annotation]) -> tuple[Point, ...]:
 
 @lru_cache(maxsize=64)
 def _points(gold: str, annotations: tuple[Annotation, ...]) -> tuple[Point, ...]:
-    claims = [read(sentence) for sentence in split_conclusion(gold)[0]]
+    claims = [read_claim(sentence) for sentence in split_conclusion(gold)[0]]
     wordings = [[claim] for claim in claims if claim.stems]
     regions: list[frozenset[str]] = [frozenset() for _ in wordings]
     for annotation in annotations:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.policy.ordering import hash64
-from dfj_bootstrap.roles.rules.assess import Assessment, Kind
+from dfj_bootstrap.roles.rules.assess import Assessment, FindingKind
 from dfj_bootstrap.roles.rules.claims import Claim, Point
 from dfj_bootstrap.roles.rules.topics import concrete
 
@@ -99,7 +99,7 @@ def _weakness(label: Label, answer: Label, assessment: Assessment, turn: int) ->
         parts.append(f"tells only part of what can be seen of {_names_of_points(assessment.partial, turn)}")
     if assessment.excess_hedges > 1 and assessment.right_class:
         parts.append("hedges where the evidence is plain")
-    elif assessment.of(Kind.VAGUE) and len(parts) < 2:
+    elif assessment.of(FindingKind.VAGUE) and len(parts) < 2:
         parts.append("stays vague where it should be specific")
     return f"However, it {_joined(parts[:3])}." if parts and assessment.right_class else _wrong(parts)
 
@@ -110,9 +110,9 @@ def _wrong(parts: Sequence[str]) -> str:
 
 def _faults(assessment: Assessment, turn: int) -> list[str]:
     phrases = {
-        Kind.CONTRADICTED: "says the opposite of what is visible about",
-        Kind.MISPLACED: "misplaces or miscounts",
-        Kind.UNSUPPORTED: "makes unsupported claims about",
+        FindingKind.CONTRADICTED: "says the opposite of what is visible about",
+        FindingKind.MISPLACED: "misplaces or miscounts",
+        FindingKind.UNSUPPORTED: "makes unsupported claims about",
     }
     found = ((phrase, assessment.of(kind)) for kind, phrase in phrases.items())
     return [f"{phrase} {_names_of_claims(claims, turn)}" for phrase, claims in found if claims][:2]

@@ -12,11 +12,12 @@ from random import Random
 from dfj_bootstrap.domain.rationale import Label, Rationale, answer_of_level
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Provenance, Round
+from dfj_bootstrap.language.sentences import uncapitalised
+from dfj_bootstrap.language.words import word_count
 from dfj_bootstrap.policy.ordering import hash64
-from dfj_bootstrap.roles.rules import operations, phrases
+from dfj_bootstrap.roles.rules import operations, remarks
 from dfj_bootstrap.roles.rules.material import material
-from dfj_bootstrap.roles.rules.recipes import Line, Order, body, padding
-from dfj_bootstrap.roles.rules.words import uncapitalised, word_count
+from dfj_bootstrap.roles.rules.recipes import Order, body, padding
 
 _DRAWS = 12  # drafts before a text that says the same again is let through with a filler more
 _FIRST = {1: (0.1, 1.0), 2: (0.15, 1.0), 3: (0.0, 0.9), 4: (0.05, 1.0)}
@@ -91,13 +92,13 @@ def _write(order: Order, answer: Label) -> str:
     """Body, conclusion, then the right length."""
     rng = order.rng
     lines = body(order)
-    conclusion = rng.choice(phrases.CONCLUSIONS[answer][_tone(order)])
+    conclusion = rng.choice(remarks.CONCLUSIONS[answer][_tone(order)])
     target = round(order.source.words * rng.uniform(0.93, 1.04)) - word_count(conclusion)
     lines = _lengthened(_shortened(lines, target), target, order)
-    if lines and rng.random() < 0.3 and lines[0].text.startswith(_STARTERS):
-        opening = rng.choice(phrases.OPENINGS)
-        lines[0] = Line(opening.replace("{s}", uncapitalised(lines[0].text), 1))
-    return " ".join([*(line.text for line in lines), conclusion])
+    if lines and rng.random() < 0.3 and lines[0].startswith(_STARTERS):
+        opening = rng.choice(remarks.OPENINGS)
+        lines[0] = opening.replace("{s}", uncapitalised(lines[0]), 1)
+    return " ".join([*lines, conclusion])
 
 
 def _tone(order: Order) -> str:
@@ -111,34 +112,30 @@ def _tone(order: Order) -> str:
     return "hedged" if chance > 0.5 + order.strength else "firm" if chance < 0.6 else "plain"
 
 
-def _shortened(lines: list[Line], target: int) -> list[Line]:
+def _shortened(lines: list[str], target: int) -> list[str]:
     """Cut trailing clauses of the longest lines until the text is not much too long."""
     said = list(lines)
     for _ in range(len(said)):
-        if sum(word_count(line.text) for line in said) <= target + 5:
+        if sum(word_count(line) for line in said) <= target + 5:
             break
-        cuts = [
-            (word_count(line.text), i, cut)
-            for i, line in enumerate(said)
-            if (cut := operations.trim(line.text))
-        ]
+        cuts = [(word_count(line), i, cut) for i, line in enumerate(said) if (cut := operations.trim(line))]
         if not cuts:
             break
         _, place, cut = max(cuts)
-        said[place] = Line(cut)
+        said[place] = cut
     return said
 
 
-def _lengthened(lines: list[Line], target: int, order: Order) -> list[Line]:
+def _lengthened(lines: list[str], target: int, order: Order) -> list[str]:
     """Add padding until no sentence of it fits any more."""
     said = list(lines)
-    used = {line.text for line in said}
+    used = set(said)
     pool = [text for text in dict.fromkeys(padding(order)) if text not in used]
     while True:
-        gap = target - sum(word_count(line.text) for line in said)
+        gap = target - sum(word_count(line) for line in said)
         fit = [text for text in pool if word_count(text) <= gap + 1]
         if gap < 4 or not fit:
             return said
         text = order.rng.choice(fit)
         pool.remove(text)
-        said.insert(order.rng.randint(min(1, len(said)), len(said)), Line(text))
+        said.insert(order.rng.randint(min(1, len(said)), len(said)), text)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dfj_bootstrap.domain.seed import Annotation, Seed
-from dfj_bootstrap.roles.rules.claims import overlap, place, read, split_conclusion
-from dfj_bootstrap.roles.rules.phrases import FAULTS
+from dfj_bootstrap.language.sentences import capitalised, on_one_line, sentences
+from dfj_bootstrap.language.word_tables import words_of
+from dfj_bootstrap.language.words import plain_words, word_count
+from dfj_bootstrap.roles.rules.claims import overlap, place, read_claim, split_conclusion
+from dfj_bootstrap.roles.rules.remarks import FAULTS
 from dfj_bootstrap.roles.rules.topics import concrete, topics
-from dfj_bootstrap.roles.rules.words import capitalised, clean, sentences, tokens, vocabulary, word_count
 
 _MAX_CLAIMS = 14
 _MAX_CLAIM_WORDS = 60
 _SHORTEST, _LONGEST = 25, 320
 _FALLBACK = ("the main subject", "the background", "the foreground")
-_SIDES = vocabulary("left right upper lower top bottom middle centre center corner")
+_SIDES = words_of("left right upper lower top bottom middle centre center corner")
 _SAME = 0.4  # shared stems from which a mark tells what a sentence of the gold tells
 _DANGLING = re.compile(r"^(It|Its|They|Their|He|She|His|Her)\b")
 
@@ -48,11 +50,13 @@ def material(seed: Seed, gold: str) -> Material:
         if not mark or len(sentences(mark)) > 1:
             continue
         best = max(
-            range(len(gold_claims)), key=lambda i: overlap(read(mark), read(gold_claims[i])), default=-1
+            range(len(gold_claims)),
+            key=lambda i: overlap(read_claim(mark), read_claim(gold_claims[i])),
+            default=-1,
         )
         if best < 0:
             gold_claims.append(mark)
-        elif overlap(read(mark), read(gold_claims[best])) >= _SAME:
+        elif overlap(read_claim(mark), read_claim(gold_claims[best])) >= _SAME:
             marks.setdefault(best, mark)
     claims = tuple(_shortened(_resolved(gold_claims, i)) for i in range(len(gold_claims)))
     used = {annotation.flag for annotation in seed.annotations}
@@ -64,12 +68,12 @@ def material(seed: Seed, gold: str) -> Material:
 
 def marked(annotation: Annotation) -> str:
     """An annotation as a sentence, with its place in the picture where the text names none."""
-    text = clean(annotation.text).rstrip(" ,;")
+    text = on_one_line(annotation.text).rstrip(" ,;")
     if not text:
         return ""
     text = text if text[-1] in ".!?。" else f"{text}."
     where = place(annotation.box)
-    if not where or _SIDES & set(tokens(text)):
+    if not where or _SIDES & set(plain_words(text)):
         return capitalised(text)
     first = text[0].lower() + text[1:] if text[:2] != text[:2].upper() else text
     return f"In the {where} part of the picture, {first}"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-from dfj_bootstrap.roles.rules import phrases
+from dfj_bootstrap.language.sentences import capitalised, uncapitalised
+from dfj_bootstrap.roles.rules import remarks
 from dfj_bootstrap.roles.rules.material import Material
 from dfj_bootstrap.roles.rules.topics import concrete
-from dfj_bootstrap.roles.rules.words import capitalised, uncapitalised
 
 _T = TypeVar("_T")
 
@@ -101,22 +101,22 @@ def trim(claim: str) -> str | None:
 
 def hedge(claim: str, picker: Picker) -> str:
     """Take the claim half back."""
-    return picker.pick(phrases.HEDGES).replace("{s}", uncapitalised(claim), 1)
+    return picker.pick(remarks.TAKEN_BACK).replace("{s}", uncapitalised(claim), 1)
 
 
 def generalise(claim: str, stock: Sequence[str], fallback: str, picker: Picker) -> str:
     """Keep what the claim is about, and nothing of what it says."""
-    return phrases.fill(picker.pick(stock), picker.pick(concrete(claim)[:3] or (fallback,)))
+    return remarks.with_topic(picker.pick(stock), picker.pick(concrete(claim)[:3] or (fallback,)))
 
 
 def turn(claim: str, good: bool, fallback: str, picker: Picker) -> str:
     """Say the opposite of what the claim finds of its subject."""
-    stock = phrases.TURNED_GOOD if good else phrases.TURNED_BAD
-    return phrases.fill(picker.pick(stock), picker.pick(concrete(claim)[:3] or (fallback,)))
+    stock = remarks.TURNED_GOOD if good else remarks.TURNED_BAD
+    return remarks.with_topic(picker.pick(stock), picker.pick(concrete(claim)[:3] or (fallback,)))
 
 
 def invent(source: Material, good: bool, picker: Picker) -> str:
     """A remark of a flag that nobody marked, about something that is in the picture."""
-    stock = phrases.PRAISES if good else phrases.FAULTS
+    stock = remarks.PRAISES if good else remarks.FAULTS
     flag = picker.pick(source.flags or tuple(stock))
-    return phrases.fill(picker.pick(stock[flag]), picker.pick(source.topics))
+    return remarks.with_topic(picker.pick(stock[flag]), picker.pick(source.topics))

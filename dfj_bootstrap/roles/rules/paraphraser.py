@@ -9,9 +9,9 @@ from random import Random
 from dfj_bootstrap.domain.rationale import Rationale
 from dfj_bootstrap.domain.seed import Seed
 from dfj_bootstrap.domain.trajectory import Brief, Candidate, Paraphrase, Provenance
+from dfj_bootstrap.language.sentences import on_one_line, sentences
 from dfj_bootstrap.policy.ordering import hash64
 from dfj_bootstrap.roles.rules.reword import framed, reword
-from dfj_bootstrap.roles.rules.words import clean, sentences
 
 _CYCLE = 16  # numbers of frames before they repeat
 _FRAMED = 0.55  # share of sentences that get a frame at full strength
@@ -40,7 +40,7 @@ class RulesParaphraser:
         key = hash64("paraphrase", seed.id, brief.level, brief.sample, self._rng_seed)
         rng = Random(hash64(key, index, len(tried)))
         strength = _strength(rng, tried)
-        said = reword(clean(original.reasoning), rng, strength)
+        said = reword(on_one_line(original.reasoning), rng, strength)
         share = _FRAMED_AGAIN if _was_too_near(tried) else strength * _FRAMED
         number = key % _CYCLE + index + _TRIES_APART * len(tried)
         said = framed(said, number, max(1, round(share * len(sentences(said)))))

@@ -10,20 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from dfj_bootstrap.roles.rules import operations, phrases
+from dfj_bootstrap.roles.rules import operations, remarks
 from dfj_bootstrap.roles.rules.material import Material
 from dfj_bootstrap.roles.rules.operations import Picker
 from dfj_bootstrap.roles.rules.reword import reword_sentence
 
 _REWORD = 0.3  # share of possible rewordings in a claim that is kept
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One sentence of a candidate; ``spare`` ones may go again when the text is too long."""
-
-    text: str
-    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ class Order:
         return self.picker.pick(self.source.topics)
 
 
-def body(order: Order) -> list[Line]:
+def body(order: Order) -> list[str]:
     """The sentences between opening and conclusion."""
     return _RECIPES[order.level](order)
 
@@ -67,75 +59,75 @@ def _kept(order: Order, index: int) -> str:
     return reword_sentence(text, order.rng, _REWORD)
 
 
-def _level_4(order: Order) -> list[Line]:
+def _level_4(order: Order) -> list[str]:
     """All claims, a few of them spoilt."""
     claims = order.source.claims
     spoilt = set(_some(order, round(order.strength * 0.55 * len(claims))))
-    lines: list[Line] = []
+    lines: list[str] = []
     for index in range(len(claims)):
         if index in spoilt:
             lines += _lapse(order, index)
         else:
-            lines.append(Line(_kept(order, index)))
+            lines.append(_kept(order, index))
     return lines
 
 
-def _level_3(order: Order) -> list[Line]:
+def _level_3(order: Order) -> list[str]:
     """Some claims kept, some hedged or made general, some replaced."""
     count = len(order.source.claims)
     spoilt = set(_some(order, round((0.1 + 0.8 * order.strength) * count)))
-    lines: list[Line] = []
+    lines: list[str] = []
     for index in range(count):
         if index not in spoilt:
-            lines.append(Line(_kept(order, index)))
+            lines.append(_kept(order, index))
             continue
         kind = order.rng.random()
         if kind < 0.3 and "hedge" not in order.avoid:
-            lines.append(Line(operations.hedge(_kept(order, index), order.picker)))
+            lines.append(operations.hedge(_kept(order, index), order.picker))
         elif kind < 0.65 and "generalise" not in order.avoid:
-            lines.append(Line(_general(order, index, order.right)))
+            lines.append(_general(order, index, order.right))
         elif kind < 0.85:
             lines += _lapse(order, index)
         else:
-            lines.append(Line(operations.invent(order.source, order.right, order.picker)))
+            lines.append(operations.invent(order.source, order.right, order.picker))
     return lines
 
 
-def _level_2(order: Order) -> list[Line]:
+def _level_2(order: Order) -> list[str]:
     """A few true claims, hedged, among general and false remarks for the other side."""
     count = len(order.source.claims)
     valid = set(_some(order, round((0.8 - 0.8 * order.strength) * count)))
     hedges = round(2.6 - 2.4 * order.strength)
-    lines: list[Line] = []
+    lines: list[str] = []
     for index in range(count):
         if index in valid:
             text = _kept(order, index)
-            lines.append(Line(operations.hedge(text, order.picker) if hedges > 0 else text))
+            lines.append(operations.hedge(text, order.picker) if hedges > 0 else text)
             hedges -= 1
         elif order.rng.random() < 0.5:
-            lines.append(Line(_general(order, index, not order.right)))
+            lines.append(_general(order, index, not order.right))
         else:
-            lines.append(Line(operations.invent(order.source, not order.right, order.picker)))
+            lines.append(operations.invent(order.source, not order.right, order.picker))
     return lines
 
 
-def _level_1(order: Order) -> list[Line]:
+def _level_1(order: Order) -> list[str]:
     """Nothing but the opposite of what is there; where the strength is low, a true remark slips in."""
     count = len(order.source.claims)
     valid = set(_some(order, round(2.4 - 5 * order.strength)))
-    lines: list[Line] = []
+    lines: list[str] = []
     for index in range(count):
         if index in valid:
-            lines.append(Line(operations.hedge(_kept(order, index), order.picker)))
+            lines.append(operations.hedge(_kept(order, index), order.picker))
         elif order.rng.random() < 0.55:
             claim, topic = order.source.claims[index], order.some_topic()
-            lines.append(Line(operations.turn(claim, not order.right, topic, order.picker)))
+            lines.append(operations.turn(claim, not order.right, topic, order.picker))
         else:
-            lines.append(Line(operations.invent(order.source, not order.right, order.picker)))
+            lines.append(operations.invent(order.source, not order.right, order.picker))
     return lines
 
 
-_RECIPES: dict[int, Callable[[Order], list[Line]]] = {1: _level_1, 2: _level_2, 3: _level_3, 4: _level_4}
+_RECIPES: dict[int, Callable[[Order], list[str]]] = {1: _level_1, 2: _level_2, 3: _level_3, 4: _level_4}
 
 
 def _some(order: Order, wanted: int) -> list[int]:
@@ -144,11 +136,11 @@ def _some(order: Order, wanted: int) -> list[int]:
 
 
 def _general(order: Order, index: int, good: bool) -> str:
-    stock = phrases.VAGUE_GOOD if good else phrases.VAGUE_BAD
+    stock = remarks.VAGUE_GOOD if good else remarks.VAGUE_BAD
     return operations.generalise(order.source.claims[index], stock, order.some_topic(), order.picker)
 
 
-def _lapse(order: Order, index: int) -> list[Line]:
+def _lapse(order: Order, index: int) -> list[str]:
     """Spoil one claim by the first operation, in random order, that works on it; dropping always does."""
     claims, rng = order.source.claims, order.rng
     claim = _kept(order, index)
@@ -162,21 +154,21 @@ def _lapse(order: Order, index: int) -> list[Line]:
     for name in rng.sample(sorted(ways), len(ways)):
         spoilt = None if name in order.avoid else ways[name]()
         if spoilt:
-            return [Line(spoilt)]
+            return [spoilt]
     return []
 
 
 def padding(order: Order) -> Sequence[str]:
     """Sentences that may bring a text of this level to its length."""
     if order.level == 4:
-        return phrases.FILLERS
-    stock = phrases.VAGUE_GOOD if order.right is (order.level == 3) else phrases.VAGUE_BAD
-    vague = tuple(phrases.fill(template, order.some_topic()) for template in stock)
+        return remarks.FILLERS
+    stock = remarks.VAGUE_GOOD if order.right is (order.level == 3) else remarks.VAGUE_BAD
+    vague = tuple(remarks.with_topic(template, order.some_topic()) for template in stock)
     if order.level == 3:
-        return (*vague, *phrases.AFTERTHOUGHTS[True], *phrases.FILLERS)
+        return (*vague, *remarks.AFTERTHOUGHTS[True], *remarks.FILLERS)
     invented = tuple(operations.invent(order.source, not order.right, order.picker) for _ in range(6))
     if order.level == 1:
-        doubts = phrases.AFTERTHOUGHTS[False] if order.strength < 0.45 else phrases.FILLERS[:3]
+        doubts = remarks.AFTERTHOUGHTS[False] if order.strength < 0.45 else remarks.FILLERS[:3]
         return (*invented, *doubts)
-    hedges = phrases.AFTERTHOUGHTS[False] if order.strength < 0.75 else ()
+    hedges = remarks.AFTERTHOUGHTS[False] if order.strength < 0.75 else ()
     return (*vague, *invented, *hedges)

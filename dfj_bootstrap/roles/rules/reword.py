@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from random import Random
 
-from dfj_bootstrap.roles.rules.lexicon import HEDGES
+from dfj_bootstrap.language.rough_vocabulary import HEDGED
+from dfj_bootstrap.language.sentences import capitalised, sentences, uncapitalised
 from dfj_bootstrap.roles.rules.synonyms import synonyms
-from dfj_bootstrap.roles.rules.words import capitalised, sentences, uncapitalised
 
 _FRAMES = (
     "As can be seen, {s}",
@@ -64,7 +64,7 @@ def reword(text: str, rng: Random, strength: float) -> str:
 
 def _divided(sentence: str) -> list[str]:
     """A compound sentence as two; a hedged one stays whole, as the hedge goes for all of it."""
-    cut = None if HEDGES.search(sentence) else _COMPOUND.match(sentence)
+    cut = None if HEDGED.search(sentence) else _COMPOUND.match(sentence)
     return [f"{cut.group(1)}.", capitalised(cut.group(2))] if cut else [sentence]
 
 

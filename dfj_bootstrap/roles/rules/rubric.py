@@ -18,7 +18,7 @@ rationale does not have, or a vague sentence too many (½ each). Length has no w
 
 from __future__ import annotations
 
-from dfj_bootstrap.roles.rules.assess import Assessment, Kind
+from dfj_bootstrap.roles.rules.assess import Assessment, FindingKind
 
 _SMALL = 0.5
 _ONE_SLIP = 1.5  # lapses that a text of few points may have at rating 4
@@ -28,7 +28,7 @@ _FREE_VAGUE = 0.34  # share of sentences that may be vague before it counts
 
 def lapses(assessment: Assessment) -> float:
     """Weighted count of what is wrong with a text, in points."""
-    vague = len(assessment.of(Kind.VAGUE)) - _FREE_VAGUE * len(assessment.findings)
+    vague = len(assessment.of(FindingKind.VAGUE)) - _FREE_VAGUE * len(assessment.findings)
     halves = len(assessment.partial) + assessment.excess_hedges + max(0.0, vague)
     return len(assessment.wrong) + len(assessment.missing) + 0.5 * halves
 
@@ -50,12 +50,12 @@ def _rate_right(assessment: Assessment) -> int:
         and assessment.excess_hedges <= 1
     ):
         return 4
-    if share < 0.25 and len(assessment.wrong) > 1 + len(assessment.of(Kind.SUPPORTED)):
+    if share < 0.25 and len(assessment.wrong) > 1 + len(assessment.of(FindingKind.SUPPORTED)):
         return 2
     return 3
 
 
 def _rate_wrong(assessment: Assessment) -> int:
-    valid = bool(assessment.of(Kind.SUPPORTED))
+    valid = bool(assessment.of(FindingKind.SUPPORTED))
     hesitant = assessment.hedged >= max(1, round(0.25 * len(assessment.findings)))
     return 2 if valid and hesitant else 1

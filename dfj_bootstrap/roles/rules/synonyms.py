@@ -10,7 +10,7 @@ import re
 from random import Random
 
 from dfj_bootstrap.language.alternation import any_of
-from dfj_bootstrap.roles.rules.words import capitalised
+from dfj_bootstrap.language.sentences import capitalised
 
 _BOTH_WAYS = (
     "picture|image",

@@ -10,7 +10,7 @@ from dfj_bootstrap.domain.trajectory import Brief, Candidate, Provenance
 from dfj_bootstrap.errors import Unusable
 from dfj_bootstrap.policy.ordering import hash64
 from dfj_bootstrap.roles.rules.material import marked
-from dfj_bootstrap.roles.rules.phrases import CONCLUSIONS
+from dfj_bootstrap.roles.rules.remarks import CONCLUSIONS
 
 NO_ANNOTATIONS = "writer_no_annotations"
 """Why a seed got no gold: nothing was marked in it."""

@@ -128,23 +128,23 @@ def _times_drawn(rng: np.random.Generator, resamples: int, images: int) -> Float
 def _figure(measure: Measure, samples: Floats) -> Figure:
     if measure.value is None or not np.isfinite(measure.value):
         return Figure(None, None, None, measure.n, measure.why or "undefined for these rows")
+    value = float(measure.value)  # orjson writes no numbers of numpy's
     images = int(np.count_nonzero(measure.sums.any(axis=1)))
     if images < 2:
-        return Figure(measure.value, None, None, measure.n, "all rows are of one image: no interval")
-    if measure.share and measure.value in (0, 1):
-        return _held(measure, _wilson(measure.value * images, images))
+        return Figure(value, None, None, measure.n, "all rows are of one image: no interval")
+    if measure.share and value in (0, 1):
+        return _held(value, measure.n, _wilson(value * images, images))
     defined = samples[np.isfinite(samples)]
     if len(defined) < _LEAST_DEFINED * RESAMPLES:
         why = f"undefined in {RESAMPLES - len(defined)} of {RESAMPLES} resamples of the images: no interval"
-        return Figure(measure.value, None, None, measure.n, why)
-    return _held(measure, np.percentile(defined, (2.5, 97.5)))
+        return Figure(value, None, None, measure.n, why)
+    return _held(value, measure.n, np.percentile(defined, (2.5, 97.5)))
 
 
-def _held(measure: Measure, interval: Iterable[Any]) -> Figure:
+def _held(value: float, n: int, interval: Iterable[Any]) -> Figure:
     """The interval, widened to its value where few images leave that outside."""
-    assert measure.value is not None
     low, high = map(float, interval)
-    return Figure(measure.value, min(low, measure.value), max(high, measure.value), measure.n)
+    return Figure(value, min(low, value), max(high, value), n)
 
 
 def _wilson(hits: float, images: int) -> Iterable[Any]:

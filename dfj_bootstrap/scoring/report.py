@@ -132,7 +132,7 @@ def _cell(figure: Figure | None, rows: int | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return _DASH if value is None else f"{value:.3f}"
+    return _DASH if value is None else f"{round(value, 3) + 0.0:.3f}"  # no minus before a nought
 
 
 def _confusions(systems: Sequence[System], names: Sequence[str]) -> list[Block]:

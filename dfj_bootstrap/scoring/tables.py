@@ -61,7 +61,8 @@ def _latex(block: Block) -> list[str]:
 
 
 def _in_latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return f"{{}}{escaped}" if escaped[:1] in ("[", "*") else escaped  # the row break before would take it
 
 
 _FORMS: Mapping[Format, tuple[Callable[[Block], list[str]], Callable[[str], str]]] = {

@@ -38,13 +38,19 @@ def pointwise(id_: str, level: int | None, score: int | None, image: str = "", l
 
 
 def pairwise(
-    id_: str, levels: tuple[int, int], answer: str | None, image: str = "", lengths: tuple[int, int] = (10, 20)
+    id_: str,
+    levels: tuple[int, int],
+    answer: str | None,
+    image: str = "",
+    lengths: tuple[int, int] = (10, 20),
 ) -> Row:
     """Two candidates and what was preferred."""
     prediction = said(answer=answer) if answer else {"status": "refused", "model": "judge"}
     return {
         "id": id_,
-        "messages": [{"role": "user", "content": f"<image>A: {candidate(lengths[0])}\nB: {candidate(lengths[1])}"}],
+        "messages": [
+            {"role": "user", "content": f"<image>A: {candidate(lengths[0])}\nB: {candidate(lengths[1])}"}
+        ],
         "images": [f"images/{image or id_}.png"],
         "level_a": levels[0],
         "level_b": levels[1],

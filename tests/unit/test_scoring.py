@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +34,9 @@ from tests.support.predictions import (
 )
 
 LEVEL = st.sampled_from(LEVELS)
-SCORES = st.lists(st.tuples(LEVEL, st.none() | LEVEL, st.integers(0, 4), st.integers(1, 60)), min_size=1, max_size=30)
+SCORES = st.lists(
+    st.tuples(LEVEL, st.none() | LEVEL, st.integers(0, 4), st.integers(1, 60)), min_size=1, max_size=30
+)
 SIDES = st.sampled_from(["A", "B"])
 PAIRS = st.lists(
     st.tuples(LEVEL, LEVEL, st.none() | st.sampled_from(["A", "B", "tie", "both_bad"]), st.integers(0, 4)),
@@ -50,7 +52,9 @@ def pointwise_rows(drawn: list[tuple[int, int | None, int, int]]) -> list[Row]:
 
 
 def pairwise_rows(drawn: list[tuple[int, int, str | None, int]]) -> list[Row]:
-    return [pairwise(f"r{i}", (a, b), said_, f"i{image}", (a, b)) for i, (a, b, said_, image) in enumerate(drawn)]
+    return [
+        pairwise(f"r{i}", (a, b), said_, f"i{image}", (a, b)) for i, (a, b, said_, image) in enumerate(drawn)
+    ]
 
 
 def detection_rows(drawn: list[tuple[Label, Label | None]]) -> list[Row]:
@@ -75,12 +79,12 @@ def numbers(tree: Any) -> Iterator[float]:
         yield tree
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(rows=ROWS)
 def test_no_figure_is_ever_nan_and_what_is_missing_says_why(rows: list[Row]) -> None:
-    """One row, one class, all the same, nothing usable: null with a reason, and JSON that any reader takes."""
+    """One row, one class, all the same, nothing usable: null with a reason, and JSON for any reader."""
     system = figures_of(rows)
-    json.dumps(system.as_json(), allow_nan=False)
+    orjson.dumps(system.as_json())
     assert all(math.isfinite(number) for number in numbers(system.as_json()))
     for name, figure in system.figures.items():
         assert (figure.value is None or figure.low is None) == bool(figure.why), name
@@ -106,7 +110,9 @@ def test_perfect_scores_are_perfect(levels: list[int]) -> None:
 
 @settings(max_examples=30)
 @given(drawn=SCORES.filter(lambda rows: any(row[1] for row in rows)))
-def test_unusable_rows_lower_shares_and_leave_errors_alone(drawn: list[tuple[int, int | None, int, int]]) -> None:
+def test_unusable_rows_lower_shares_and_leave_errors_alone(
+    drawn: list[tuple[int, int | None, int, int]],
+) -> None:
     rows = pointwise_rows(drawn)
     more = [*rows, *(pointwise(f"u{i}", 3, None, "i0") for i in range(5))]
     before, after = scored(rows), scored(more)
@@ -170,7 +176,7 @@ def test_a_pointwise_table_by_hand() -> None:
 
 
 def test_length_is_a_judge_of_its_own_where_it_follows_the_level() -> None:
-    """Where the longer text is the better one, who only measures is always right; a constant hits one in five."""
+    """Where the longer text is better, who only measures is always right; a constant hits one in five."""
     system = scored([*ladder([1, 2, 3, 4, 5], "a"), *ladder([5, 4, 3, 2, 1], "b")])
     assert value(system, "baselines.longer.exact") == 1
     assert value(system, "baselines.longer.kappa_quadratic") == 1
@@ -257,7 +263,11 @@ def test_a_published_row_can_be_had_from_counts() -> None:
         for i in range(n)
     ]
     system = scored(rows)
-    assert [round(100 * value(system, name), 1) for name in ("real_f1", "fake_f1", "accuracy")] == [70.2, 35.8, 59.3]
+    assert [round(100 * value(system, name), 1) for name in ("real_f1", "fake_f1", "accuracy")] == [
+        70.2,
+        35.8,
+        59.3,
+    ]
 
 
 def rationale(id_: str, text: str | None, gold: str, score: int | None = None) -> Row:
@@ -294,21 +304,36 @@ def test_rationales_that_no_judge_scored_say_so() -> None:
 
 
 def test_the_published_schema_says_in_its_target_what_is_right() -> None:
-    turns = [{"role": "user", "content": "<image>"}, {"role": "assistant", "content": "<reasoning>r</reasoning>\n<score>4</score>"}]
+    turns = [
+        {"role": "user", "content": "<image>"},
+        {"role": "assistant", "content": "<reasoning>r</reasoning>\n<score>4</score>"},
+    ]
     row = {"messages": turns, "images": ["images/1.png"], "prediction": said(score=3)}
     assert value(scored([row]), "bias") == -1
     turns = [turns[0], {"role": "assistant", "content": "<answer>B</answer>"}]
-    assert value(scored([{"messages": turns, "images": ["i"], "prediction": said(answer="B")}]), "accuracy") == 1
+    assert (
+        value(scored([{"messages": turns, "images": ["i"], "prediction": said(answer="B")}]), "accuracy") == 1
+    )
 
 
 def test_vl_rewardbench_is_read_by_its_ranking_and_told_by_group() -> None:
     """A rank of 0 is the better one; ids repeat, so the texts belong to the identity."""
     base = {"id": "x", "query": "q", "image": "1.png"}
+    pairs = [
+        (["long text", "s"], [0, 1], "RLAIF-V", "A"),
+        (["long text", "t"], [1, 0], "povid", "A"),
+        (["a", "b"], [1, 0], "wildvision-battle", "B"),
+    ]
     rows = [
-        {**base, "response": ["long text", "s"], "human_ranking": [0, 1], "query_source": "RLAIF-V", "prediction": said(answer="A")},
-        {**base, "response": ["long text", "t"], "human_ranking": [1, 0], "query_source": "povid", "prediction": said(answer="A")},
-        {**base, "response": ["a", "b"], "human_ranking": [1, 0], "query_source": "wildvision-battle", "prediction": said(answer="B")},
-    ]  # fmt: skip
+        {
+            **base,
+            "response": texts,
+            "human_ranking": ranks,
+            "query_source": source,
+            "prediction": said(answer=a),
+        }
+        for texts, ranks, source, a in pairs
+    ]
     system = scored(rows)
     assert value(system, "accuracy") == pytest.approx(2 / 3)
     assert value(system, "accuracy_by_group.hallucination") == 0.5
@@ -320,8 +345,20 @@ def test_multimodal_rewardbench_is_read_by_its_better_output() -> None:
     base = {"Text": "q", "Image": "i.png", "Output1": "yes", "Output2": "no"}
     rows = [
         {**base, "ID": "pairs_1", "Better": "Output1", "Category": "safety", "prediction": said(answer="A")},
-        {**base, "ID": "hateful_1", "Better": "Output2", "Category": "safety", "prediction": said(answer="A")},
-        {**base, "ID": "math_1", "Better": "Output2", "Category": "reasoning", "prediction": said(answer="B")},
+        {
+            **base,
+            "ID": "hateful_1",
+            "Better": "Output2",
+            "Category": "safety",
+            "prediction": said(answer="A"),
+        },
+        {
+            **base,
+            "ID": "math_1",
+            "Better": "Output2",
+            "Category": "reasoning",
+            "prediction": said(answer="B"),
+        },
         {**base, "ID": "vqa_1", "Better": "Output2", "Category": "vqa", "prediction": {"status": "failed"}},
     ]
     system = scored(rows)
@@ -342,10 +379,10 @@ OK = pointwise("a", 1, 1)
 WRONG: list[tuple[list[Row], Task | None, str]] = [
     ([], None, "no row with a prediction"),
     ([OK, OK], None, "p.jsonl:2: the id 'a' stands in line 1 already"),
-    ([OK, pairwise("b", (1, 2), "A")], None, "p.jsonl:2: the row is pairwise, but those before it are pointwise"),
+    ([OK, pairwise("b", (1, 2), "A")], None, "p.jsonl:2: the row is pairwise, but those before"),
     ([OK], Task.PAIRWISE, "p.jsonl:1: the row is pointwise, but --task pairwise was asked for"),
     ([{**OK, "prediction": said(answer="A")}], None, "the row is pointwise, but its prediction is pairwise"),
-    ([{**OK, "prediction": said(score="4")}], None, "`prediction.score` should be a whole number from 1 to 5"),
+    ([{**OK, "prediction": said(score="4")}], None, "`prediction.score` should be a whole number"),
     ([{**OK, "prediction": said(score=True)}], None, "whole number"),
     ([{**OK, "prediction": said(score=4.5)}], None, "whole number"),
     ([{**OK, "prediction": said(score=6)}], None, "whole number"),

@@ -40,7 +40,8 @@ def columns(pairs: list[tuple[int, int]]) -> tuple[Floats, Floats]:
 
 
 def cells(x: Floats, y: Floats) -> Floats:
-    return metrics.confusion_matrix(x, y, labels=LEVELS).reshape(1, -1).astype(np.float64)
+    table: Floats = metrics.confusion_matrix(x, y, labels=LEVELS).reshape(1, -1).astype(np.float64)
+    return table
 
 
 def moments(x: Floats, y: Floats) -> Floats:
@@ -90,9 +91,7 @@ def test_a_resample_is_what_the_library_says_of_the_rows_drawn() -> None:
     x, y = rng.integers(1, 6, (2, 40)).astype(np.float64)
     images = [f"{i // 4:02}" for i in range(40)]
     by_image = ByImage(images)
-    measure = Measure(
-        0.0, 40, by_image.sums(*formulas.moments(x, y, np.ones(40))), lambda sums: formulas.pearson(sums)
-    )
+    measure = Measure(0.0, 40, by_image.sums(*formulas.moments(x, y, np.ones(40))), formulas.pearson)
     figure = settle({"pearson": measure})["pearson"]
     drawn = np.random.default_rng(17).integers(0, 10, (RESAMPLES, 10))
     by_hand = []
@@ -143,6 +142,8 @@ def test_what_most_resamples_leave_undefined_has_no_interval() -> None:
     sums = by_image.sums([1] + [0] * 9, [1] + [0] * 9) + np.array([0.0, 0.0])
     sums[1:, 0] = 1e-9  # they bear on it, but the denominator stands in one image alone
     with np.errstate(all="ignore"):
-        figure = settle({"rare": Measure(1.0, 1, sums, lambda s: np.where(s[:, 1] > 0, ratio(s), np.nan))})["rare"]
+        figure = settle({"rare": Measure(1.0, 1, sums, lambda s: np.where(s[:, 1] > 0, ratio(s), np.nan))})[
+            "rare"
+        ]
     assert figure.low is None
     assert "undefined in" in figure.why

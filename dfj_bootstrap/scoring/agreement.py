@@ -10,6 +10,7 @@ mean of theirs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,12 +24,19 @@ from dfj_bootstrap.domain.rationale import LEVELS
 from dfj_bootstrap.scoring import formulas
 from dfj_bootstrap.scoring.bootstrap import ByImage, Floats, Measure, share, undefined
 from dfj_bootstrap.scoring.facts import DECISIVE, SIDES, Task
-from dfj_bootstrap.scoring.humans import Humans, Ratings
+from dfj_bootstrap.scoring.humans import Humans
+from dfj_bootstrap.scoring.longer import scores_by_length
+from dfj_bootstrap.scoring.pairwise import longer_side
 from dfj_bootstrap.scoring.rows import PairwiseRow, PointwiseRow
 from dfj_bootstrap.scoring.scores import Scores, numbers
 
 _NO_PAIRS = "no item has two ratings"
 _NONE = -1
+
+_OF_BASELINES = ("raw_agreement", "kappa", "decisive.raw_agreement", "rmse")
+
+Rated = PointwiseRow | PairwiseRow
+"""What people rate."""
 
 Compared = tuple[str, int | str, int | str | None]
 """An item's picture, one person's rating, and another's or the judge's; None where that isn't usable."""
@@ -51,28 +59,50 @@ def raters_measures(humans: Humans, task: Task, images: dict[str, str]) -> dict[
     return table.measures() | ({"mse": table.mse()} if task is Task.POINTWISE else {})
 
 
-def judge_measures(
-    rows: Sequence[PointwiseRow] | Sequence[PairwiseRow], humans: Humans, task: Task
-) -> dict[str, Measure]:
-    """How far a judge agrees with people, over the rows that people rated."""
-    rated = [(row, humans[row.id]) for row in rows if row.id in humans and humans[row.id].by_rater]
-    pairs: list[Compared] = [
-        (row.image, value, row.score if isinstance(row, PointwiseRow) else row.answer)
-        for row, ratings in rated
-        for _, value in sorted(ratings.by_rater.items())
-    ]
-    if not pairs:
+def judge_measures(rows: Sequence[Rated], humans: Humans, task: Task) -> dict[str, Measure]:
+    """How far a judge agrees with people, over the rows that people rated; and how far one would that looks
+    at no picture: who always says what people say most often, and who goes by length."""
+    rated = [row for row in rows if row.id in humans and humans[row.id].by_rater]
+    if not rated:
         return {}
-    measures = _Table.of(pairs, task, mutual=False).measures()
-    if task is Task.POINTWISE:
-        measures |= _errors(rated)
+    measures = _beside_people(rated, [_said(row) for row in rated], humans, task)
+    for name, answers in _baselines(rated, humans).items():
+        found = _beside_people(rated, answers, humans, task)
+        measures |= {
+            f"baselines.{name}.{metric}": found[metric] for metric in found if metric in _OF_BASELINES
+        }
     return measures
 
 
-def _errors(rated: Sequence[tuple[Any, Ratings]]) -> dict[str, Measure]:
-    by_image = ByImage([row.image for row, _ in rated])
-    means = np.array([np.mean([int(v) for v in ratings.by_rater.values()]) for _, ratings in rated])
-    return Scores(by_image, means, numbers(row.score for row, _ in rated)).errors()
+def _beside_people(
+    rated: Sequence[Rated], said: Sequence[int | str | None], humans: Humans, task: Task
+) -> dict[str, Measure]:
+    pairs: list[Compared] = [
+        (row.image, value, answer)
+        for row, answer in zip(rated, said, strict=True)
+        for _, value in sorted(humans[row.id].by_rater.items())
+    ]
+    measures = _Table.of(pairs, task, mutual=False).measures()
+    if task is not Task.POINTWISE:
+        return measures
+    means = np.array([np.mean([int(value) for value in humans[row.id].by_rater.values()]) for row in rated])
+    scores = numbers(int(answer) if answer else None for answer in said)
+    return measures | Scores(ByImage([row.image for row in rated]), means, scores).errors()
+
+
+def _said(row: Rated) -> int | str | None:
+    return row.score if isinstance(row, PointwiseRow) else row.answer
+
+
+def _baselines(rated: Sequence[Rated], humans: Humans) -> dict[str, list[int | str | None]]:
+    counts = Counter(value for row in rated for value in humans[row.id].by_rater.values())
+    commonest = min(counts, key=lambda value: (-counts[value], str(value)))
+    scores = scores_by_length([row for row in rated if isinstance(row, PointwiseRow)])
+    sides = [longer_side(row) for row in rated if isinstance(row, PairwiseRow)]
+    return {
+        "constant": [commonest] * len(rated),
+        "longer": [*(int(score) or None for score in scores), *sides],
+    }
 
 
 @dataclass(frozen=True)

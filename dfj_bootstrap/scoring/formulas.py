@@ -113,3 +113,10 @@ def f1(sums: Floats) -> Floats:
 def difference_of_shares(sums: Floats) -> Floats:
     """First minus second column, over the third."""
     return (sums[:, 0] - sums[:, 1]) / sums[:, 2]
+
+
+def mean_of_shares(sums: Floats) -> Floats:
+    """The mean of several shares: first the hits of each, then the rows of each."""
+    parts = sums.shape[1] // 2
+    mean: Floats = (sums[:, :parts] / sums[:, parts:]).mean(axis=1)
+    return mean

@@ -51,20 +51,20 @@ def scores_by_length(rows: Sequence[PointwiseRow]) -> Floats:
     by_image = ByImage([row.image for row in rows])
     scores = np.zeros(len(rows))
     for _, places in _by_image(by_image.codes, lengths > 0):
-        if len(places) > 1:
-            order = np.argsort(lengths[places], kind="stable")
-            scores[places[order]] = 1 + np.arange(len(places)) * len(LEVELS) // len(places)
+        order = np.argsort(lengths[places], kind="stable")
+        scores[places[order]] = 1 + np.arange(len(places)) * len(LEVELS) // len(places)
     return scores
 
 
 def _by_image(
     codes: npt.NDArray[np.int64], among: npt.NDArray[np.bool_]
 ) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """Which of some rows belong to each image."""
+    """Which of some rows belong to each image that has at least two of them."""
     places = np.flatnonzero(among)
     places = places[np.argsort(codes[places], kind="stable")]
     images, starts = np.unique(codes[places], return_index=True)
-    return list(zip(images.tolist(), np.split(places, starts[1:]), strict=False))
+    groups = zip(images.tolist(), np.split(places, starts[1:]), strict=False)  # of no rows, one empty group
+    return [(image, group) for image, group in groups if len(group) > 1]
 
 
 def _wins(columns: npt.NDArray[np.int64]) -> tuple[int, int, int]:

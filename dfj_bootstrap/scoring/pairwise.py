@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dfj_bootstrap.scoring.bootstrap import ByImage, Measure, share, undefined
 from dfj_bootstrap.scoring.facts import DECISIVE
-from dfj_bootstrap.scoring.formulas import difference_of_shares
+from dfj_bootstrap.scoring.formulas import difference_of_shares, mean_of_shares
 from dfj_bootstrap.scoring.longer import bias_measures
 from dfj_bootstrap.scoring.rows import PairwiseRow
 
@@ -24,27 +24,51 @@ _NO_LENGTHS = "no row with a decided preference shows two texts of different len
 def pairwise_measures(rows: Sequence[PairwiseRow]) -> dict[str, Measure]:
     """All figures, by name. A row without a usable prediction is wrong."""
     by_image = ByImage([row.image for row in rows])
-    hits = [row.answer is not None and row.answer == row.right for row in rows]
+    measures = _accuracies(rows, by_image, [row.answer for row in rows])
+    measures |= {"consistency": _consistency(rows, by_image), "position_bias": _position(rows, by_image)}
+    measures |= _length_bias(rows, by_image)
+    for name, answers in _baselines(rows).items():
+        found = _accuracies(rows, by_image, answers)
+        measures |= {f"baselines.{name}.{metric}": measure for metric, measure in found.items()}
+    return measures
+
+
+def _accuracies(
+    rows: Sequence[PairwiseRow], by_image: ByImage, answers: Sequence[str | None]
+) -> dict[str, Measure]:
+    """How often answers are right: of all rows, and of each part that has a distance or a group in common."""
+    hits = np.array([said is not None and said == row.right for said, row in zip(answers, rows, strict=True)])
     known = np.array([row.right is not None for row in rows])
     measures = {"accuracy": share(by_image, hits, known, NO_TRUTH)}
-    distances = [row.distance for row in rows]
-    groups = [row.group or None for row in rows]
-    measures |= _of_each("distance", distances, by_image, hits, known)
-    measures |= _of_each("group", groups, by_image, hits, known)
-    measures |= {"consistency": _consistency(rows, by_image), "position_bias": _position(rows, by_image)}
-    return measures | _length_bias(rows, by_image) | _baselines(rows, by_image, known)
+    for name, values in (
+        ("distance", [r.distance for r in rows]),
+        ("group", [r.group or None for r in rows]),
+    ):
+        parts = _parts(values)
+        measures |= {
+            f"accuracy_by_{name}.{value}": share(by_image, hits, known & part, NO_TRUTH)
+            for value, part in parts.items()
+        }
+        if name == "group" and parts:
+            measures["accuracy_macro"] = _macro(by_image, hits, [known & part for part in parts.values()])
+    return measures
 
 
-def _of_each(
-    name: str, values: Sequence[Any], by_image: ByImage, hits: Sequence[bool], known: Bools
-) -> dict[str, Measure]:
-    """The accuracy of each part of the rows that has a value in common."""
+def _parts(values: Sequence[Any]) -> dict[Any, Bools]:
+    """Which rows have each value; those with none are in no part."""
     column = np.array(values, dtype=object)
     found = sorted({value for value in values if value is not None})
-    return {
-        f"accuracy_by_{name}.{value}": share(by_image, hits, known & (column == value), NO_TRUTH)
-        for value in found
-    }
+    return {value: np.asarray(column == value, np.bool_) for value in found}
+
+
+def _macro(by_image: ByImage, hits: Bools, parts: Sequence[Bools]) -> Measure:
+    """The mean of the parts' accuracies: each part of an exam counts as much, however small."""
+    parts = [part for part in parts if part.any()]
+    if not parts:
+        return undefined(by_image, NO_TRUTH)
+    sums = by_image.sums(*(hits & part for part in parts), *parts)
+    value = float(np.mean([hits[part].mean() for part in parts]))
+    return Measure(value, int(sum(part.sum() for part in parts)), sums, mean_of_shares, share=True)
 
 
 def _consistency(rows: Sequence[PairwiseRow], by_image: ByImage) -> Measure:
@@ -69,36 +93,30 @@ def _position(rows: Sequence[PairwiseRow], by_image: ByImage) -> Measure:
 
 def _length_bias(rows: Sequence[PairwiseRow], by_image: ByImage) -> dict[str, Measure]:
     """How often the longer text wins, against how often it should, where both are decided."""
-    pairs = [_longer(row) if {row.answer, row.right} <= set(DECISIVE) else None for row in rows]
-    wins = [longer is not None and row.answer == longer for longer, row in zip(pairs, rows, strict=True)]
-    should = [longer is not None and row.right == longer for longer, row in zip(pairs, rows, strict=True)]
-    sums = by_image.sums(wins, should, [longer is not None for longer in pairs])
-    return bias_measures(by_image, sums, _NO_LENGTHS)
+    known = any(row.right is not None for row in rows)
+    pairs = [longer_side(row) if not known or row.right in DECISIVE else None for row in rows]
+    there = [side in DECISIVE and row.answer in DECISIVE for side, row in zip(pairs, rows, strict=True)]
+    wins = [t and row.answer == side for t, side, row in zip(there, pairs, rows, strict=True)]
+    should = [t and row.right == side for t, side, row in zip(there, pairs, rows, strict=True)]
+    measures = bias_measures(by_image, by_image.sums(wins, should, there), _NO_LENGTHS)
+    if known:
+        return measures
+    without = undefined(by_image, NO_TRUTH)
+    return measures | {"longer_should": without, "length_bias": without}
 
 
-def _longer(row: PairwiseRow) -> str | None:
-    """The side with the longer text; None where neither is known to be."""
-    if row.lengths is None or row.lengths[0] == row.lengths[1]:
+def longer_side(row: PairwiseRow) -> str | None:
+    """What one says who looks at lengths alone; ``tie`` of two as long, None where they aren't known."""
+    if row.lengths is None:
         return None
-    return "A" if row.lengths[0] > row.lengths[1] else "B"
+    a, b = row.lengths
+    return "tie" if a == b else "AB"[b > a]
 
 
-def _baselines(rows: Sequence[PairwiseRow], by_image: ByImage, known: Bools) -> dict[str, Measure]:
-    """What needs no picture: always the same side, and always the longer text (of two as long, a coin)."""
+def _baselines(rows: Sequence[PairwiseRow]) -> dict[str, list[str | None]]:
+    """What is said without a look at the picture: always the same side, and always the longer text."""
     constant = best_constant(row.right for row in rows)
-    shown = known & np.array([row.lengths is not None for row in rows])
-    by_length = [_half_or_all(row) for row in rows]
-    return {
-        "baselines.constant.accuracy": share(by_image, [r.right == constant for r in rows], known, NO_TRUTH),
-        "baselines.longer.accuracy": share(by_image, by_length, shown, "no row shows its two texts"),
-    }
-
-
-def _half_or_all(row: PairwiseRow) -> float:
-    longer = _longer(row)
-    if longer is None:
-        return 0.5 if row.right in DECISIVE else 0.0
-    return float(row.right == longer)
+    return {"constant": [constant] * len(rows), "longer": [longer_side(row) for row in rows]}
 
 
 def best_constant(right: Iterable[str | None]) -> str:

@@ -214,7 +214,8 @@ def test_a_pairwise_table_by_hand() -> None:
     assert value(system, "length_bias") == pytest.approx(1 / 3)
     assert system.more["baselines.constant.answer"] == "B"
     assert value(system, "baselines.constant.accuracy") == pytest.approx(3 / 5)
-    assert value(system, "baselines.longer.accuracy") == pytest.approx((0 + 1 + 0 + 1 + 0.5) / 5)
+    assert value(system, "baselines.longer.accuracy") == pytest.approx(2 / 5)
+    assert value(system, "baselines.longer.accuracy_by_distance.4") == 1
 
 
 def test_pairs_asked_in_one_order_have_no_consistency() -> None:
@@ -338,6 +339,7 @@ def test_vl_rewardbench_is_read_by_its_ranking_and_told_by_group() -> None:
     assert value(system, "accuracy") == pytest.approx(2 / 3)
     assert value(system, "accuracy_by_group.hallucination") == 0.5
     assert value(system, "accuracy_by_group.general") == 1
+    assert value(system, "accuracy_macro") == 0.75
     assert value(system, "longer_wins") == 1
 
 
@@ -363,7 +365,8 @@ def test_multimodal_rewardbench_is_read_by_its_better_output() -> None:
     ]
     system = scored(rows)
     assert value(system, "accuracy") == 0.5
-    groups = {name: figure.value for name, figure in system.figures.items() if "by_group" in name}
+    assert value(system, "accuracy_macro") == 0.5
+    groups = {name: f.value for name, f in system.figures.items() if name.startswith("accuracy_by_group")}
     assert groups == {
         "accuracy_by_group.reasoning/math": 1,
         "accuracy_by_group.safety/bias": 1,

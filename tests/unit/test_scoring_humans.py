@@ -112,6 +112,8 @@ def test_a_judge_beside_people_who_chose() -> None:
     assert system.figures["human.raw_agreement"].n == 4
     assert value(system, "human.decisive.raw_agreement") == pytest.approx(1 / 3)
     assert system.figures["human.kappa"].n == 3
+    assert value(system, "human.baselines.constant.raw_agreement") == 3 / 4
+    assert value(system, "human.baselines.longer.decisive.raw_agreement") == 1 / 4
 
 
 def test_a_judge_beside_people_who_scored() -> None:
@@ -127,6 +129,8 @@ def test_a_judge_beside_people_who_scored() -> None:
     assert value(system, "human.rmse") == pytest.approx(((1 + 1 / 4) / 2) ** 0.5)
     assert system.figures["human.mse"].n == 2
     assert value(system, "human.raw_agreement") == 2 / 5
+    assert value(system, "human.baselines.constant.raw_agreement") == 2 / 5
+    assert system.figures["human.baselines.longer.rmse"].value is None
     assert "all scores are the same" in system.figures["human.pearson"].why
 
 
@@ -192,3 +196,6 @@ def test_annotations_meet_their_triplets_by_the_inner_id() -> None:
     assert value(system, "human.raw_agreement") == 2 / 4
     assert system.figures["accuracy"].value is None
     assert "which of its texts" in system.figures["accuracy"].why
+    assert value(system, "longer_wins") == 1
+    assert "which of its texts" in system.figures["longer_should"].why
+    assert value(system, "human.baselines.longer.decisive.raw_agreement") == pytest.approx(2 / 3)

@@ -113,6 +113,7 @@ def _read_all(files: Sequence[Path], asked: Task | None) -> tuple[Task, list[Pre
 def _lines(file: Path) -> Iterator[Source]:
     from dfj_bootstrap.scoring.rows import Source
 
+    file = file / "predictions.jsonl" if file.is_dir() else file
     found = False
     for line in read_lines(file):
         if isinstance(line, BadLine):

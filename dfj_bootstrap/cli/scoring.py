@@ -13,7 +13,8 @@ from dfj_bootstrap.cli.app import app
 @app.command()
 def score(
     predictions: Annotated[
-        list[Path], typer.Argument(metavar="PREDICTIONS…", help="Files of predictions, a column each.")
+        list[Path],
+        typer.Argument(metavar="PREDICTIONS…", help="Files of predictions, or their folders: a column each."),
     ],
     human: Annotated[
         Path | None, typer.Option("--human", metavar="FILE", help="People's ratings of the same rows.")

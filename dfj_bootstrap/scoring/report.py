@@ -138,7 +138,8 @@ def _number(value: float | None) -> str:
 def _confusions(systems: Sequence[System], names: Sequence[str]) -> list[Block]:
     found = []
     for system, name in zip(systems, names, strict=True):
-        if confusion := system.more.get("confusion"):
+        confusion = system.more.get("confusion")
+        if confusion and any(map(any, (*confusion["counts"], confusion["unusable"]))):
             true, called, counts, unusable = confusion.values()
             rows = [
                 [str(value), *map(str, row), str(none)]

@@ -174,12 +174,13 @@ def _told_where(source: Source) -> Iterator[None]:
 
 def _same_task(task: Task | None, data: Data, asked: Task | None) -> Task | None:
     """The task of a row, which must be that of the rows before."""
-    own, predicted = facts.task(data), _predicted(data)
     if asked is Task.RATIONALES:
         return asked
+    predicted = _predicted(data)
+    own = None if Task.DETECTION in (task, predicted) else facts.task(data)  # of any row's picture
     if own and predicted and own is not predicted:
         raise BadRow(f"the row is {own}, but its prediction is {predicted} (it has `{_KINDS[predicted][0]}`)")
-    found = own or predicted
+    found = predicted or own
     if task and found and found is not task:
         raise BadRow(f"the row is {found}, but {_by_whom(task, asked)}")
     return task or found

@@ -100,8 +100,10 @@ def test_json_is_one_object_with_figures_as_everywhere(
 def test_several_files_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = pointwise("1", 5, 3)
     base["prediction"]["model"] = "base"
-    files = [write_rows(folder / "a.jsonl", [pointwise("1", 5, 5)]), write_rows(folder / "b.jsonl", [base])]
-    heading, _, _, _, rmse, *_ = printed(capsys, *files).splitlines()
+    (folder / "judged").mkdir()
+    write_rows(folder / "judged" / "predictions.jsonl", [pointwise("1", 5, 5)])
+    other = write_rows(folder / "b.jsonl", [base])
+    heading, _, _, _, rmse, *_ = printed(capsys, "judged", other).splitlines()
     assert heading.split() == ["judge", "base"]
     assert rmse.split() == ["rmse", "0.000", "2.000"]
 

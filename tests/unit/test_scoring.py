@@ -416,6 +416,12 @@ def test_a_first_row_that_failed_does_not_hide_the_task() -> None:
     assert value(system, "accuracy") == 0.5
 
 
+def test_pictures_of_the_dataset_may_be_what_was_classed() -> None:
+    """Their rows have levels; what was predicted of them is a class all the same."""
+    rows = [{**detection(id_, "real", said_), "level": 3} for id_, said_ in (("1", "real"), ("2", None))]
+    assert value(scored(rows), "accuracy") == 0.5
+
+
 def test_the_figures_of_a_file_are_those_of_its_rows_alone() -> None:
     """The same resamples each time: a second scoring is the same object, not another draw."""
     rows = pointwise_rows([(1, 2, 0, 5), (3, 3, 1, 5), (5, 4, 2, 5)])

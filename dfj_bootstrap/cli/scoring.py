@@ -14,7 +14,7 @@ from dfj_bootstrap.cli.app import app
 def score(
     predictions: Annotated[
         list[Path],
-        typer.Argument(metavar="PREDICTIONS…", help="Files of predictions, or their folders: a column each."),
+        typer.Argument(metavar="PREDICTIONS", help="Files of predictions, or their folders: a column each."),
     ],
     human: Annotated[
         Path | None, typer.Option("--human", metavar="FILE", help="People's ratings of the same rows.")

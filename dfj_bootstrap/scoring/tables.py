@@ -50,7 +50,7 @@ def _markdown(block: Block) -> list[str]:
 
 
 def _in_markdown(text: str) -> str:
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\|`*_<>]|(?<=\])\()", r"\\\1", " ".join(text.split()))  # links too, but no intervals
 
 
 def _latex(block: Block) -> list[str]:

@@ -106,6 +106,11 @@ def test_no_name_breaks_out_of_its_cell(names: list[str], cell: str) -> None:
     assert len(rendered([block], [], Format.TABLE)) == 4
 
 
+def test_a_name_is_no_link() -> None:
+    _, _, row, _ = rendered([Block(["", ""], [["[a](http://b)", "0.1 [0.0, 0.2]"]])], [], Format.MARKDOWN)
+    assert row == r"| [a]\(http://b) | 0.1 [0.0, 0.2] |"
+
+
 def test_a_note_stays_one_line() -> None:
     assert rendered([], ["a\nb"], Format.LATEX) == ["% a b"]
 

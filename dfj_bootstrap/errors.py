@@ -6,6 +6,7 @@
     ├── RunError              the run cannot go on: exit code 2, one sentence that says what to do
     │   ├── ConfigError       the config file is wrong
     │   ├── SeedsError        the input as a whole is unusable (a bad *row* is a Refusal, not an error)
+    │   ├── PredictionsError  what is to be scored can't be: names file and line
     │   ├── RunFolderError    the run folder is locked, foreign, damaged or not writable
     │   │   └── DamagedPart   a part of a table can't be read: made again from the journal
     │   ├── EndpointRejected  key, model or quota: no call can succeed; or it never answered
@@ -36,6 +37,10 @@ class ConfigError(RunError):
 
 class SeedsError(RunError):
     """The seeds as a whole are unusable, e.g. no file or no good row."""
+
+
+class PredictionsError(RunError):
+    """Predictions or human ratings can't be scored as they are: names file, line and the fix."""
 
 
 class RunFolderError(RunError):

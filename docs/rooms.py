@@ -20,8 +20,9 @@ CAPTIONS = {
     "tasks": "the jobs of calls: a new job goes here",
     "engine": "worker, partition, local engine; what a task is",
     "roles": "who plays which role: a prompt and a model, or the rules",
+    "scoring": "predictions to figures with intervals",
     "dataset": "tables to splits, pairs, shards, cards",
-    "endpoints": "openai, gemini, vllm, scripted: a new way to a model goes here",
+    "endpoints": "openai, gemini, vllm, scripted",
     "limits": "calls in flight, rates, dollars",
     "prompting": "files to messages, replies to values",
     "calls": "the paid call, its key, the journalled client",
@@ -38,7 +39,7 @@ CAPTIONS = {
 
 _COLOURS = {
     "run": ("cli", "estimate", "app", "cluster", "engine", "tasks"),
-    "work": ("roles", "dataset", "endpoints", "limits", "prompting", "calls"),
+    "work": ("roles", "dataset", "scoring", "endpoints", "limits", "prompting", "calls"),
     "disk": ("intake", "config", "storage"),
     "pure": ("stages", "policy", "similarity", "domain", "language"),
 }

@@ -11,12 +11,12 @@ import traceback
 
 import typer
 
-from dfj_bootstrap.cli import making, reading
+from dfj_bootstrap.cli import making, reading, scoring
 from dfj_bootstrap.cli.app import app
 from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_streams
 
-COMMANDS = (making, reading)
+COMMANDS = (making, reading, scoring)
 """Modules whose commands are registered by their import; the help lists them in the order of the imports."""
 
 MEANINGS = {

@@ -26,6 +26,7 @@ def score(
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="table, json, markdown or latex.")] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     with_published: Annotated[
         bool, typer.Option("--with-published", help="Put published figures beside.")
     ] = False,
@@ -40,4 +41,4 @@ def score(
     """
     from dfj_bootstrap.cli.score import Wanted, print_scores
 
-    print_scores(predictions, Wanted(human, task, form, with_published, encoder))
+    print_scores(predictions, Wanted(human, task, "json" if as_json else form, with_published, encoder))

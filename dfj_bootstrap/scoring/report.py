@@ -33,8 +33,9 @@ class Scoring:
     encoder: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """One object for scripts."""
+        """One object for scripts; of a single system what it has stands at the top as well."""
         found: dict[str, Any] = {
+            **(self.systems[0].as_json() if len(self.systems) == 1 else {}),
             "task": str(self.task),
             "systems": [system.as_json() for system in self.systems],
             "interval": {"by": "image", "resamples": RESAMPLES, "rng_seed": RNG_SEED, "level": 0.95},

@@ -72,7 +72,9 @@ def test_every_figure_of_the_page_is_one_that_is_printed(
         ("rationales", rationale),
     ):
         file = write_rows(folder / f"{task}.jsonl", [row])
-        (system,) = json.loads(printed(capsys, file, "--format", "json", "--task", task))["systems"]
+        told = json.loads(printed(capsys, file, "--json", "--task", task))
+        (system,) = told["systems"]
+        assert {name: told[name] for name in system} == system
         found |= system.keys()
     section = PAGE.split("## What the figures are")[1].split("**Baselines**")[0]
     cells = [line.split("|")[2] for line in section.splitlines() if line.startswith("| ")]

@@ -5,7 +5,7 @@ Invariants:
 - What is held in memory is bounded by the items at work: a slice is written as soon as all its items and the
   slices before it are done, and the reader runs only so far ahead.
 - Every question that the partition asked has ended before its commit, and is in its books.
-- All that it writes carries the epoch of its journal; its tables count only once its part record is written,
+- All that it writes carries the epoch of its journal; its tables count only once its commit is written,
   and that is written last.
 """
 
@@ -64,7 +64,7 @@ class Entries:
         self._delta[key] += amount  # type: ignore[assignment]
 
     def tell(self) -> None:
-        """TallyReport what hasn't been."""
+        """Report what hasn't been."""
         if self._delta:
             delta, self._delta = self._delta, Counter()
             self._report(delta)

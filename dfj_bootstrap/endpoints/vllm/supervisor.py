@@ -3,7 +3,8 @@
 Standard input is a pipe that only the parent holds open. When it ends, whatever the reason (SIGKILL too), or
 when the supervisor is told to stop, or when the server itself ends, everything that the server started gets
 SIGTERM, and ``--grace-s`` seconds later what is left gets SIGKILL. vLLM needs the whole group ended: its
-engine processes outlive a server that is killed.
+engine processes outlive a server that is killed. What left the group for a session of its own is found as a
+descendant: orphans below come to the inner process.
 
 It is two processes, of which the parent sees the outer one: Ray kills the children of an actor that goes
 away, without a chance to do anything about it, and the inner one then still ends the rest.
@@ -25,7 +26,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 GRACE_S = 8.0
@@ -101,6 +102,7 @@ def _end(family: _Family, wake: int, grace_s: float) -> None:
     """End what is left: kindly first, then surely."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # the next one is ours, and would end us while we exit
     os.killpg(0, signal.SIGTERM)
+    _tell_others(signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     family.reap()
     while family.lives and time.monotonic() < deadline:
@@ -108,7 +110,29 @@ def _end(family: _Family, wake: int, grace_s: float) -> None:
             os.read(wake, 4096)
         family.reap()
     if family.lives:
+        _tell_others(signal.SIGKILL)
         os.killpg(0, signal.SIGKILL)  # this process too
+
+
+def _tell_others(number: int) -> None:
+    """Send a signal to those below that left the group: torchrun gives each of its workers a session."""
+    parents = dict(_parents())
+    for pid in parents:
+        above = pid
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid() != pid:
+            with suppress(ProcessLookupError):
+                if os.getpgid(pid) != os.getpgid(0):
+                    os.kill(pid, number)
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process and its parent; nothing where there is no ``/proc``."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            with suppress(OSError, ValueError), open(f"/proc/{int(name)}/stat", "rb") as file:  # noqa: PTH123
+                yield int(name), int(file.read().rpartition(b")")[2].split()[1])
 
 
 def _shield(inner: int) -> int:

@@ -196,10 +196,7 @@ def start_training(plan: Plan, say: Say, *, address: str | None, insist: bool) -
         facts = _facts(plan, start)
         if address is None:
             return start, _here(Training(job, say, facts))
-        from dfj_bootstrap.cluster.trainers import train_on_ray
-
-        code, stopped, why = asyncio.run(train_on_ray(job, address, say, facts))
-        return start, Ended(code, stopped, why)
+        return start, _on_ray(job, address, say, facts)
 
 
 def ray_address(given: str | None) -> str | None:
@@ -211,6 +208,15 @@ def ray_address(given: str | None) -> str | None:
 def _here(training: Training) -> Ended:
     code = training.run()
     return Ended(code, training.stopped, training.cause() if code else "")
+
+
+def _on_ray(job: TrainingJob, address: str, say: Say, facts: Mapping[str, Any]) -> Ended:
+    from dfj_bootstrap.cluster.trainers import train_on_ray
+
+    try:
+        return Ended(*asyncio.run(train_on_ray(job, address, say, facts)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _from(job: TrainingJob, start: Start) -> TrainingJob:

@@ -79,7 +79,8 @@ class TrainerActor:
 
         thread = threading.Thread(target=work, name="trains", daemon=True)
         thread.start()
-        yield from iter(lines.get, None)
+        for line in iter(lines.get, None):
+            yield line  # noqa: UP028 - Ray's streams ask the generator for more than `yield from` hands on
         thread.join()
         if failure:
             raise failure[0]
@@ -107,7 +108,8 @@ async def train_on_ray(
         async with open_session(address):
             _check_gpus(job)
             group = placement_group(
-                [{"GPU": job.gpus} if job.gpus else {"CPU": 0.01}] * job.nodes, "STRICT_SPREAD"
+                [{"GPU": job.gpus} if job.gpus else {"CPU": 0.01}] * job.nodes,
+                "STRICT_SPREAD" if job.nodes > 1 else "PACK",
             )
             try:
                 await _ready(group, job)

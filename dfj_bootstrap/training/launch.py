@@ -49,6 +49,7 @@ class Training:
         self._figures = Figures(job.output)
         self._keeps_books = job.env.get("NODE_RANK", "0") == "0"
         self.book = Logbook(job, self._figures, facts)
+        self._trains = False
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -105,8 +106,8 @@ class Training:
                 self._follow(process, log)
             finally:
                 self._end()
-                code = process.wait()
-        self._look()
+                code = _exit_code(process.wait())
+        self._look(idle=False)
         self._check_count(at_end=code == 0)
         return code
 
@@ -123,7 +124,7 @@ class Training:
                 *lines, rest = (rest + data).split(b"\n")
                 self._hear([*lines, rest] if len(rest) > _LONGEST_LINE else lines)
                 rest = b"" if len(rest) > _LONGEST_LINE else rest
-            self._look()
+            self._look(idle=not data)
             if data == b"":
                 self._hear([rest] if rest else [])
                 return
@@ -133,10 +134,13 @@ class Training:
             self._say(self._said.hear(line.decode("utf-8", "replace")))
         self._check_count(at_end=False)
 
-    def _look(self) -> None:
-        if self._keeps_books and self._figures.read():
-            self._check_count(at_end=True)
-            self.book.write_now_and_then()
+    def _look(self, *, idle: bool) -> None:
+        """Take what figures there are; where there are some, all that was printed before has been heard."""
+        if self._keeps_books:
+            new = self._figures.read()
+            self._trains = self._trains or new
+            self._check_count(at_end=self._trains and idle)
+            self.book.keep_up(changed=new)
 
     def _check_count(self, *, at_end: bool) -> None:
         """Hold the trainer's count against the job's; by its first figures it must have told it."""
@@ -146,7 +150,7 @@ class Training:
                 f"the trainer counts {count} rows where {records} should be trained on: it was ended; "
                 f"see {self._job.output / LOG} for what it dropped"
             )
-        if count is None and at_end and self._keeps_books and not self._stopping.is_set():
+        if count is None and at_end and self._keeps_books and not self.stopped:
             raise RunError(
                 f"the trainer never said how many rows it trains on, where {records} should be; it was "
                 "ended, since rows may have been dropped in silence"
@@ -183,6 +187,11 @@ def _start(job: TrainingJob, grace_s: float) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise RunError(f"{job.argv[0]}: can't be started: {error.strerror}") from None
+
+
+def _exit_code(code: int) -> int:
+    """An exit code as a shell gives it."""
+    return code if code >= 0 else 128 - code
 
 
 def _private(path: Path) -> BinaryIO:

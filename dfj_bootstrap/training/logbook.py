@@ -34,20 +34,22 @@ class Logbook:
         self._facts = dict(facts)
         self._began = time.monotonic()
         self._written = 0.0
+        self._behind = False
 
     def note(self, **facts: Any) -> None:
         """Note facts, at once."""
         self._facts |= facts
         self.write()
 
-    def write_now_and_then(self) -> None:
-        """Write, unless that was done a moment ago."""
-        if time.monotonic() - self._written >= _EVERY_S:
+    def keep_up(self, *, changed: bool) -> None:
+        """Write what has changed since the last time, unless that was a moment ago; then later."""
+        self._behind = self._behind or changed
+        if self._behind and time.monotonic() - self._written >= _EVERY_S:
             self.write()
 
     def write(self) -> None:
         """Write the record, and the plot."""
-        self._written = time.monotonic()
+        self._written, self._behind = time.monotonic(), False
         losses = [(float(step), row["loss"]) for step, row in self._steps() if "loss" in row]
         if losses:
             title = f"{self._job.task} · {self._job.model}"

@@ -31,7 +31,7 @@ def _of_folder(model: str) -> str:
     config = model_config(model)
     if not config:
         return "this folder holds no model: there is no config.json that can be read"
-    if not any("vision" in key or "visual" in key for key in config):
+    if not any(word in key for key in config for word in ("vision", "visual", "image", "img")):
         return "this model takes no pictures: its config.json has no vision part"
     return ""
 

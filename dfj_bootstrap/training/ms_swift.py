@@ -51,12 +51,7 @@ def find_swift(environment: Mapping[str, str] = os.environ) -> Path | None:
                 f"{VARIABLE}: {named} is no command; name the `swift` of ms-swift's environment"
             )
         return path
-    project = Path(__file__).parents[2]
-    beside = (
-        Path(sys.executable).parent / "swift",
-        Path.cwd() / _OWN_ENVIRONMENT,
-        project / _OWN_ENVIRONMENT,
-    )
+    beside = (Path(sys.executable).parent / "swift", Path.cwd() / _OWN_ENVIRONMENT)
     found = next((str(path) for path in beside if os.access(path, os.X_OK)), None) or shutil.which("swift")
     return Path(found).absolute() if found else None
 

@@ -12,6 +12,8 @@ from dfj_bootstrap.errors import ConfigError
 _FLAG = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
+_SECRET = re.compile(r".*(token|key|secret|password)", re.IGNORECASE)
+
 _OWN = {
     "dataset": "the rows are those of RUN",
     "val_dataset": "rows of the test split are for `dfj score`",
@@ -49,6 +51,8 @@ def parse_overrides(given: Iterable[str]) -> Overrides:
         name = name.strip().removeprefix("--")
         if name in _OWN:
             raise ConfigError(f"--set {name}: {_OWN[name]}")
+        if _SECRET.fullmatch(name):
+            raise ConfigError(f"--set {name}: it would be recorded; put it into the environment")
         if equals and _FLAG.fullmatch(name):
             found.flags[name] = value.strip()
         elif equals and _VARIABLE.fullmatch(name):

@@ -26,11 +26,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 GRACE_S = 8.0
 """Seconds between SIGTERM and SIGKILL; vLLM needs about 2 to end in good order."""
+
+_DYING_S = 3.0
+"""Seconds that killed processes get to be gone."""
 
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
@@ -102,29 +105,44 @@ def _end(family: _Family, wake: int, grace_s: float) -> None:
     """End what is left: kindly first, then surely."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # the next one is ours, and would end us while we exit
     os.killpg(0, signal.SIGTERM)
-    _tell_others(signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
+    _tell(signal.SIGTERM, _below(), elsewhere=True)
+    _await_last(family, wake, grace_s)
+    if family.lives:
+        _tell(signal.SIGKILL, _below())
+        _await_last(family, wake, _DYING_S)
+    if family.lives:
+        os.killpg(0, signal.SIGKILL)  # this process too
+
+
+def _await_last(family: _Family, wake: int, within_s: float) -> None:
+    """Return when all have ended, or the time is over."""
+    deadline = time.monotonic() + within_s
     family.reap()
     while family.lives and time.monotonic() < deadline:
         if select.select([wake], [], [], max(deadline - time.monotonic(), 0.0))[0]:
             os.read(wake, 4096)
         family.reap()
-    if family.lives:
-        _tell_others(signal.SIGKILL)
-        os.killpg(0, signal.SIGKILL)  # this process too
 
 
-def _tell_others(number: int) -> None:
-    """Send a signal to those below that left the group: torchrun gives each of its workers a session."""
+def _tell(number: int, processes: Iterable[int], *, elsewhere: bool = False) -> None:
+    """Send a signal to processes; ``elsewhere``: only to those that left the group."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            if not elsewhere or os.getpgid(pid) != os.getpgid(0):
+                os.kill(pid, number)
+
+
+def _below() -> list[int]:
+    """All processes below this one, also those that left the group: torchrun gives its workers sessions."""
     parents = dict(_parents())
+    found = []
     for pid in parents:
         above = pid
         while above in parents and above != os.getpid():
             above = parents[above]
         if above == os.getpid() != pid:
-            with suppress(ProcessLookupError):
-                if os.getpgid(pid) != os.getpgid(0):
-                    os.kill(pid, number)
+            found.append(pid)
+    return found
 
 
 def _parents() -> Iterator[tuple[int, int]]:

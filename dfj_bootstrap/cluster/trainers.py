@@ -79,8 +79,8 @@ class TrainerActor:
 
         thread = threading.Thread(target=work, name="trains", daemon=True)
         thread.start()
-        for line in iter(lines.get, None):
-            yield line  # noqa: UP028 - Ray's streams ask the generator for more than `yield from` hands on
+        while (line := lines.get()) is not None:
+            yield line
         thread.join()
         if failure:
             raise failure[0]

@@ -358,18 +358,8 @@ def test_pairwise_rows_are_checked_as_such(swift: Path, model: Path, tmp_path: P
     folder = tmp_path / "train"
     folder.mkdir()
     path = write_training_rows(folder, 8, pairwise_row)
-    given = [
-        "train",
-        path,
-        "--task",
-        "pairwise",
-        "--model",
-        model,
-        "--gpus",
-        "0",
-        "--output",
-        tmp_path / "out",
-    ]
+    given = words(path, model)
+    given[3] = "pairwise"
     assert dfj(*given, "--check").returncode == 0
     given[3] = "pointwise"
     assert "8 targets don't parse" in refusal(dfj(*given))

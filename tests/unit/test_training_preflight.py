@@ -270,11 +270,11 @@ def test_the_estimate_is_the_published_rule_and_follows_the_limits() -> None:
 
 
 def test_levels_classes_and_letters_that_are_scarce_are_told(tmp_path: Path) -> None:
-    rows = {f"n{n}": pointwise_row(n * 5) for n in range(12)}
+    rows: dict[str, Any] = {f"n{n}": pointwise_row(n * 5) for n in range(12)}
     check = balance_check(surveyed(tmp_path, **rows)[0], Task.POINTWISE)
     assert check.status == WARNING
     assert "few rows of level 2" in check.message
-    one_sided = {f"n{n}": pairwise_row(1 + 2 * n) for n in range(20)}
+    one_sided: dict[str, Any] = {f"n{n}": pairwise_row(1 + 2 * n) for n in range(20)}
     assert (
         "A is preferred in 100%"
         in balance_check(surveyed(tmp_path, task=Task.PAIRWISE, **one_sided)[0], Task.PAIRWISE).message

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ INSTALL = "make .venv-train/.ready"
 
 ASSUMED = "swift"
 """The command that is shown where there is none."""
+
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+"""For questions: a model that isn't at hand isn't fetched to measure rows."""
 
 _OWN_ENVIRONMENT = Path(".venv-train") / "bin" / "swift"
 
@@ -143,13 +146,16 @@ def asking(command: Path, env: Mapping[str, str]) -> Iterator[Swift]:
         stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-        env=without_ours({**os.environ, **env}),
+        env=without_ours({**os.environ, **env, **_OFFLINE}),
         start_new_session=True,  # Ctrl-C is for us to hear
     ) as process:
         try:
             yield Swift(command, process)
         finally:
             process.kill()
+            with suppress(BrokenPipeError):  # what it did not read any more
+                assert process.stdin
+                process.stdin.close()
 
 
 def without_ours(environment: Mapping[str, str]) -> dict[str, str]:

@@ -66,6 +66,8 @@ def train(words: list[str]) -> int:
     parser.add_argument("--resume_from_checkpoint", type=Path)
     arguments, _ = parser.parse_known_args(words)
     _note(arguments)
+    if os.environ.get("NODE_RANK", "0") != "0":
+        return _told("FAIL")  # torchrun's other nodes write nothing
     rows = len(arguments.dataset.read_text().splitlines()) - _told("DROP")
     if not _told("SILENT"):
         sys.stdout.write("[INFO:swift] train_dataset: Dataset({\n    features: ['messages'],\n")

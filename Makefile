@@ -2,6 +2,7 @@
 # make test    sets up .venv and runs all tests;  make test-fast: the quick ones;  make lint: style, types, imports
 # make test-core PYTHON=python3.13   runs the tests that need no torch on that Python, in an environment of its own
 # make test-vllm   sets up .venv-vllm (3.5 GB) and runs the tests against the real vLLM, on the CPU
+# make test-train  sets up .venv-train (1.7 GB) and trains a tiny model with the real ms-swift, on the CPU
 # make test-gpu    sets up .venv-gpu and runs those that need a GPU
 
 PYTHON ?= python3
@@ -32,7 +33,7 @@ UV = env VIRTUAL_ENV=$(1) UV_SYSTEM_CERTS=1 $$($(1)/bin/python -m pip config lis
   $(1)/bin/uv --quiet pip
 INSTALL := $(call UV,$(VENV)) install -c constraints.txt
 
-.PHONY: install demo test test-fast test-core test-vllm test-gpu lint format docs site clean
+.PHONY: install demo test test-fast test-core test-vllm test-train test-gpu lint format docs site clean
 
 ifeq ($(EMBEDDINGS),0)
 DEMO_NEEDS := $(VENV)/.core
@@ -58,6 +59,9 @@ test-core: $(CORE)/.ready
 test-vllm: $(VENV)-vllm/.ready
 	VLLM_CPU_KVCACHE_SPACE=1 $(VENV)-vllm/bin/python -m pytest -o addopts= --import-mode=importlib -ra tests/vllm
 
+test-train: $(VENV)/.test $(VENV)-train/.ready
+	DFJ_SWIFT=$(VENV)-train/bin/swift $(BIN)/python -m pytest -o addopts= --import-mode=importlib -ra tests/train
+
 test-gpu: $(VENV)-gpu/.ready
 	$(VENV)-gpu/bin/python -m pytest -o addopts= --import-mode=importlib -ra tests/gpu
 
@@ -79,7 +83,7 @@ site: $(VENV)/bin/uv
 	$(BIN)/mkdocs build --quiet --strict
 
 clean:
-	rm -rf $(VENV) $(VENV)-core-* $(VENV)-vllm $(VENV)-gpu dist build runs
+	rm -rf $(VENV) $(VENV)-core-* $(VENV)-vllm $(VENV)-train $(VENV)-gpu dist build runs
 
 %/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -111,6 +115,12 @@ $(VENV)-vllm/.ready: pyproject.toml constraints.txt tests/tools/vllm_alias/pypro
 	@$(VENV)-vllm/bin/python tests/tools/torchvision_stub/install.py
 	@$(call UV,$(VENV)-vllm) install --no-deps ./tests/tools/vllm_alias
 	@$(call UV,$(VENV)-vllm) install -e . pytest pytest-asyncio hypothesis
+	@touch $@
+
+# ms-swift wants an older `datasets` than our tests, so that it has an environment, and exact versions, of its own.
+$(VENV)-train/.ready: pyproject.toml constraints-train.txt | $(VENV)-train/bin/uv
+	@$(call UV,$(VENV)-train) install -c constraints-train.txt ms-swift qwen-vl-utils torch torchvision
+	@$(VENV)-train/bin/python tests/tools/torchvision_stub/install.py
 	@touch $@
 
 $(VENV)-gpu/.ready: pyproject.toml constraints.txt | $(VENV)-gpu/bin/uv

@@ -19,6 +19,7 @@ CAPTIONS = {
     "cluster": "Ray actors; the one importer of ray",
     "tasks": "the jobs of calls: a new job goes here",
     "engine": "worker, partition, local engine; what a task is",
+    "training": "a judge's training: checked, then launched",
     "roles": "who plays which role: a prompt and a model, or the rules",
     "scoring": "predictions to figures with intervals",
     "dataset": "tables to splits, pairs, shards, cards",
@@ -38,7 +39,7 @@ CAPTIONS = {
 """What a room is for, in a few words."""
 
 _COLOURS = {
-    "run": ("cli", "estimate", "app", "cluster", "engine", "tasks"),
+    "run": ("cli", "estimate", "app", "cluster", "engine", "tasks", "training"),
     "work": ("roles", "dataset", "scoring", "endpoints", "limits", "prompting", "calls"),
     "disk": ("intake", "config", "storage"),
     "pure": ("stages", "policy", "similarity", "domain", "language"),

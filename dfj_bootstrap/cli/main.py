@@ -1,7 +1,8 @@
 """``dfj``: the commands and their exit codes.
 
 0 done · 2 the run can't go on · 3 done but some seeds failed technically · 4 stopped at the budget ·
-130 interrupted, resumable. ``verify`` alone: 1 the dataset isn't as it was written.
+130 interrupted, resumable. ``verify`` alone: 1 the dataset isn't as it was written. ``train`` alone: the
+trainer's own code where it failed.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import traceback
 
 import typer
 
-from dfj_bootstrap.cli import making, reading, scoring
+from dfj_bootstrap.cli import making, reading, scoring, training
 from dfj_bootstrap.cli.app import app
 from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_streams
 
-COMMANDS = (making, reading, scoring)
-"""Modules whose commands are registered by their import; the help lists them in the order of the imports."""
+COMMANDS = (making, reading, scoring, training)
+"""Modules whose commands are registered by their import; the help lists them in that order."""
 
 MEANINGS = {
     0: "done",

@@ -29,6 +29,7 @@ from docs import rooms as drawn
 from docs.generate import TARGET, render, sections
 from tests.support.runs import ENVIRONMENT, dfj, write_config
 from tests.support.seeds import write_seed_rows
+from tests.support.stand_in_swift import FLAGS, V4
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -112,7 +113,8 @@ def test_overrides_in_the_docs_name_keys_that_exist() -> None:
     found = (re.findall(r"--set ([a-z_.]+)=", page.read_text(encoding="utf-8")) for page in PAGES)
     used = {re.sub(r"^models\.\w+", "models.NAME", key) for keys in found for key in keys}
     assert used
-    assert used - {"a.b"} <= known | Config.model_fields.keys()
+    flags = json.loads(FLAGS.read_text(encoding="utf-8"))[V4]  # of `dfj train`
+    assert used - {"a.b"} <= known | Config.model_fields.keys() | set(flags)
 
 
 def test_yaml_examples_are_good_configurations(tmp_path: Path) -> None:

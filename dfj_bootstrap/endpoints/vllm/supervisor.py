@@ -3,7 +3,8 @@
 Standard input is a pipe that only the parent holds open. When it ends, whatever the reason (SIGKILL too), or
 when the supervisor is told to stop, or when the server itself ends, everything that the server started gets
 SIGTERM, and ``--grace-s`` seconds later what is left gets SIGKILL. vLLM needs the whole group ended: its
-engine processes outlive a server that is killed.
+engine processes outlive a server that is killed. What left the group for a session of its own is found as a
+descendant: orphans below come to the inner process.
 
 It is two processes, of which the parent sees the outer one: Ray kills the children of an actor that goes
 away, without a chance to do anything about it, and the inner one then still ends the rest.
@@ -25,11 +26,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 GRACE_S = 8.0
 """Seconds between SIGTERM and SIGKILL; vLLM needs about 2 to end in good order."""
+
+_DYING_S = 3.0
+"""Seconds that killed processes get to be gone."""
 
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
@@ -101,14 +105,52 @@ def _end(family: _Family, wake: int, grace_s: float) -> None:
     """End what is left: kindly first, then surely."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # the next one is ours, and would end us while we exit
     os.killpg(0, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
+    _tell(signal.SIGTERM, _below(), elsewhere=True)
+    _await_last(family, wake, grace_s)
+    if family.lives:
+        _tell(signal.SIGKILL, _below())
+        _await_last(family, wake, _DYING_S)
+    if family.lives:
+        os.killpg(0, signal.SIGKILL)  # this process too
+
+
+def _await_last(family: _Family, wake: int, within_s: float) -> None:
+    """Return when all have ended, or the time is over."""
+    deadline = time.monotonic() + within_s
     family.reap()
     while family.lives and time.monotonic() < deadline:
         if select.select([wake], [], [], max(deadline - time.monotonic(), 0.0))[0]:
             os.read(wake, 4096)
         family.reap()
-    if family.lives:
-        os.killpg(0, signal.SIGKILL)  # this process too
+
+
+def _tell(number: int, processes: Iterable[int], *, elsewhere: bool = False) -> None:
+    """Send a signal to processes; ``elsewhere``: only to those that left the group."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            if not elsewhere or os.getpgid(pid) != os.getpgid(0):
+                os.kill(pid, number)
+
+
+def _below() -> list[int]:
+    """All processes below this one, also those that left the group: torchrun gives its workers sessions."""
+    parents = dict(_parents())
+    found = []
+    for pid in parents:
+        above = pid
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid() != pid:
+            found.append(pid)
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process and its parent; nothing where there is no ``/proc``."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            with suppress(OSError, ValueError), open(f"/proc/{int(name)}/stat", "rb") as file:  # noqa: PTH123
+                yield int(name), int(file.read().rpartition(b")")[2].split()[1])
 
 
 def _shield(inner: int) -> int:

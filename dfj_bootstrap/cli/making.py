@@ -84,6 +84,17 @@ def generate(
     yes: Annotated[
         bool, typer.Option("--yes", help="Don't ask before a run that is likely to cost much.")
     ] = False,
+    then_train: Annotated[
+        str | None,
+        typer.Option("--then-train", metavar="TASK", help="Then train a judge on it: pointwise or pairwise."),
+    ] = None,
+    train_model: Annotated[
+        str, typer.Option("--train-model", metavar="M", help="As --model of dfj train.")
+    ] = "7B",
+    train_gpus: Annotated[int, typer.Option("--train-gpus", metavar="N", min=0, help="As --gpus of it.")] = 2,
+    train_set: Annotated[
+        list[str] | None, typer.Option("--train-set", metavar="FLAG=VALUE", help="As --set of it.")
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,6 +104,11 @@ def generate(
     """
     from dfj_bootstrap.cli.generate import generate_run
 
-    loaded = load(config, overrides, output)
+    loaded, chain = load(config, overrides, output), None
+    if then_train is not None:
+        from dfj_bootstrap.cli.then_train import Chain
+
+        chain = Chain(then_train, train_model, train_gpus, tuple(train_set or ()))
+        chain.check()
     report = generate_run(loaded, limit=limit, retry_rejected=retry_rejected, quiet=as_json, yes=yes)
-    show(report, as_json)
+    show(chain.train(loaded, report) if chain else report, as_json)

@@ -343,6 +343,24 @@ def test_a_run_is_trained_on_and_its_bytes_are_compared(swift: Path, model: Path
     assert _check(json.loads(checked.stdout), "checksums")["status"] == "failed"
 
 
+def test_a_corpus_and_its_judge_are_made_by_one_command(swift: Path, model: Path, tmp_path: Path) -> None:
+    write_seed_rows(tmp_path, 12)
+    config = write_config(tmp_path, dataset={"test_fraction": 0.25})
+    chain = ("--then-train", "pairwise", "--train-model", model, "--train-gpus", "0")
+    wrong = dfj("generate", config, "--then-train", "both")
+    assert (wrong.returncode, wrong.stderr) == (2, "dfj: --then-train both: give pointwise or pairwise\n")
+    assert not (tmp_path / "run").exists()
+    failed = dfj("generate", config, *chain, "--train-set", "STAND_IN_FAIL=7")
+    assert failed.returncode == 7, failed.stderr
+    done = dfj("generate", config, *chain, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["state"] == "complete"
+    assert said["training"]["records"] == said["dataset"]["counts"]["pairwise"]["train"]
+    assert (tmp_path / "run" / "training" / "pairwise-model" / "training.json").exists()
+    assert dfj("verify", tmp_path / "run").returncode == 0
+
+
 def test_the_job_says_its_code_and_what_it_means(swift: Path, rows: Path, model: Path) -> None:
     job = [sys.executable, str(ROOT / "jobs" / "train.py")]
     given = list(map(str, words(rows, model, "--set", "STAND_IN_FAIL=7")[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from dfj_bootstrap.engine.endings import in_thread
@@ -17,7 +18,9 @@ _GROUP_S = 0.2
 class Syncer:
     """Holds the open journals of a worker, and syncs them whenever one of them was appended to."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: Callable[[RunFolderError], object]) -> None:
+        """``on_failure`` is told of a journal that the disk has failed: what comes now cannot be kept."""
+        self._on_failure = on_failure
         self._journals: set[Journal] = set()
         self._woken = asyncio.Event()
         self._at_work = asyncio.Lock()
@@ -36,12 +39,13 @@ class Syncer:
         return journal
 
     async def run(self) -> None:
-        """Sync until cancelled. A journal that the disk fails says so itself, to whoever uses it next."""
+        """Sync until cancelled. A journal that the disk fails says so itself too, to whoever uses it next."""
         while True:
             await self._woken.wait()
             self._woken.clear()
             async with self._at_work:
-                await in_thread(_sync_all, list(self._journals))
+                for failure in await in_thread(_sync_all, list(self._journals)):
+                    self._on_failure(failure)
             await asyncio.sleep(_GROUP_S)
 
     async def close(self, journal: Journal) -> None:
@@ -60,9 +64,12 @@ class Syncer:
             await self.close(journal)
 
 
-def _sync_all(journals: list[Journal]) -> None:
+def _sync_all(journals: list[Journal]) -> list[RunFolderError]:
+    """Sync each; the failures of those that could not be."""
+    failures = []
     for journal in journals:
         try:
             journal.sync()
-        except RunFolderError:
-            continue  # it takes nothing more: its next append, or its commit, stops the run
+        except RunFolderError as failure:
+            failures.append(failure)
+    return failures

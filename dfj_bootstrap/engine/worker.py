@@ -45,7 +45,7 @@ class Worker:
         self._job = job
         self._backends = backends
         self._slots = Slots(backends.items_at_once)
-        self._syncer = Syncer()
+        self._syncer = Syncer(self._stopped_by)
         self._cause: BaseException | None = None
 
     async def __aenter__(self) -> Self:

@@ -287,7 +287,7 @@ def test_an_fsync_that_fails_once_stops_the_run_and_the_next_one_completes_it(
     folder: Path, which: int
 ) -> None:
     with server_process(Behaviour(), folder / "log") as base_url:
-        config = write_config(folder, **model_config(base_url))
+        config = write_config(folder, **model_config(base_url, max_in_flight=IN_FLIGHT))
         command = [sys.executable, "-c", FAILING_FSYNC, str(which), "generate", str(config)]
         environment = {**ENVIRONMENT, "OPENAI_API_KEY": KEY}
         done = subprocess.run(

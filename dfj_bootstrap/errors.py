@@ -80,12 +80,14 @@ class Unusable(DfjError):
     Args:
         reason: a short stable word for tables, e.g. ``generator_unparsable``.
         raw: the last raw answer, kept for the audit.
+        why: in words, as the model was or would have been told it.
     """
 
-    def __init__(self, reason: str, raw: str = "") -> None:
-        super().__init__(reason, raw)
+    def __init__(self, reason: str, raw: str = "", why: str = "") -> None:
+        super().__init__(reason, raw, why)
         self.reason = reason
         self.raw = raw
+        self.why = why
 
     def __str__(self) -> str:
         return self.reason

@@ -43,11 +43,11 @@ class Call:
     """A question, complete: whatever changes the answer is in it.
 
     Attributes:
-        role: generator, evaluator, paraphraser or writer.
+        role: who asks: generator, evaluator, judge …
         endpoint: the name of the entry of ``models``.
         prompt: digest of the prompt template.
         parts: what the user turn says, in order; ``IMAGE`` stands for the picture.
-        fields: the reply's fields, name → JSON schema, in order.
+        fields: the reply's fields, name → JSON schema, in order; none: no form is asked for on the wire.
         rng_seed: of the server's sampling, where it can repeat it.
         logprobs: whether the log-probabilities of the tokens are wanted; they don't change the answer.
         label: the image's, for the books; the model is told it in ``parts`` or not at all.

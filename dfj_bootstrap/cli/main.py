@@ -12,13 +12,13 @@ import traceback
 
 import typer
 
-from dfj_bootstrap.cli import making, reading, scoring, training
+from dfj_bootstrap.cli import making, predicting, reading, scoring, training
 from dfj_bootstrap.cli.app import app
 from dfj_bootstrap.cli.signals import set_up_signals
 from dfj_bootstrap.cli.terminal import printable, set_up_streams
 
-COMMANDS = (making, reading, scoring, training)
-"""Modules whose commands are registered by their import; the help lists them in that order."""
+COMMANDS = (making, predicting, reading, scoring, training)
+"""Modules whose commands are registered by their import."""
 
 MEANINGS = {
     0: "done",

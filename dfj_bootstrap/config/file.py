@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from dfj_bootstrap.config.jobs import is_of_another_job
 from dfj_bootstrap.config.models import Model, RulesModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.section import Section, nearest
@@ -21,6 +22,9 @@ C = TypeVar("C", bound=RunConfig)
 def load_config(kind: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
     """Read a YAML config; relative paths resolve against the config's own folder.
 
+    One file may serve several jobs: what only another one knows is left out where it stands in the file,
+    but not where it is an override, which would do nothing.
+
     Args:
         kind: of the job.
         path: the YAML file.
@@ -29,7 +33,7 @@ def load_config(kind: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
     Raises:
         ConfigError: naming the file, the field and the fix.
     """
-    tree = _read_yaml(path)
+    tree = {key: value for key, value in _read_yaml(path).items() if not is_of_another_job(key, kind)}
     for override in overrides:
         _set(tree, override)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import Field
 
 from dfj_bootstrap.config.section import Section
@@ -25,6 +27,15 @@ class Role(Section):
     """For servers that can repeat their sampling: each call sends a `seed` drawn from this and its place."""
     logprobs: bool = False
     """Ask for the log-probabilities of the answer's tokens; `dfj calls` shows them."""
+
+    def bare(self) -> Self:
+        """The same model in this role, with all else as it comes."""
+        return type(self)(model=self.model)
+
+    @property
+    def decides_answers(self) -> dict[str, Any]:
+        """What changes the answers besides model, prompts and sampling."""
+        return {}
 
 
 class WriterRole(Role):

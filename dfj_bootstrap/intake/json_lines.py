@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,10 +24,11 @@ _LINES_WANTED = "one JSON object per line is wanted"
 
 @dataclass(frozen=True, slots=True)
 class JsonLine:
-    """A line that holds an object; ``number`` counts from 1."""
+    """A line that holds an object; ``number`` counts from 1, and ``raw`` is the line as it stands."""
 
     number: int
     data: dict[str, Any]
+    raw: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _complete(text: bytes) -> bool:
 
 def _parse(number: int, line: bytes) -> JsonLine | BadLine:
     try:
-        return JsonLine(number, _object(line))
+        return JsonLine(number, _object(line), line)
     except _Bad as bad:
         hint = _ID_HINT.search(line[:4096])
         return BadLine(number, str(bad), hint and hint[1].decode("utf-8", "replace"))

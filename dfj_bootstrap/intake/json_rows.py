@@ -6,7 +6,7 @@ as they are. A row that the plan could not give back just so is refused.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
@@ -23,6 +23,15 @@ from dfj_bootstrap.intake.safe_text import NAME_CHARACTERS, bad_name, one_line, 
 
 JsonObject: TypeAlias = dict[str, Any]
 """An item: ``id``, a text, comes first; then all other fields, as the row has them."""
+
+Line: TypeAlias = tuple[JsonLine | BadLine, "ItemRow[JsonObject] | Refusal"]
+"""A line as it stands in its file, and the row that it is."""
+
+
+def plain_id(fields: Mapping[str, Any]) -> object:
+    """The field that is a row's id, unless a job's rows have another."""
+    return fields.get("id")
+
 
 _NOT_KEPT = (
     "holds what cannot be kept: a number beyond 64 bits, half a character or brackets nested too deeply"
@@ -58,6 +67,7 @@ class JsonRows(_Rows):
     """The rows of JSON Lines files."""
 
     files: Sequence[Path]
+    id_of: Callable[[Mapping[str, Any]], object] = plain_id
 
     def look_through(self) -> tuple[str, int]:
         digest, lines = blake2b(digest_size=16), 0
@@ -70,11 +80,15 @@ class JsonRows(_Rows):
         return digest.hexdigest(), lines
 
     def read(self) -> Generator[ItemRow[JsonObject] | Refusal, None, None]:
+        return (row for _, row in self.lines())
+
+    def lines(self) -> Iterator[Line]:
+        """Every row together with its line."""
         for file in self.files:
             place = one_line(str(file))
             try:
                 for line in read_lines(file):
-                    yield _checked(place, line)
+                    yield line, checked(place, line, self.id_of)
             except OSError as error:
                 raise _unreadable(file, error) from None
 
@@ -93,19 +107,27 @@ class GivenRows(_Rows):
         return blake2b(orjson.dumps(self.rows), digest_size=16).hexdigest(), len(self.rows)
 
     def read(self) -> Generator[ItemRow[JsonObject] | Refusal, None, None]:
+        return (row for _, row in self.lines())
+
+    def lines(self) -> Iterator[Line]:
+        """Every row together with the line that it would be."""
         for number, row in enumerate(self.rows, 1):
-            yield _checked(self.source, JsonLine(number, dict(row)))
+            line = JsonLine(number, dict(row), orjson.dumps(row))
+            yield line, checked(self.source, line)
 
     def nothing(self) -> str:
         return f"{self.source}: there are no rows"
 
 
-def _checked(place: str, line: JsonLine | BadLine) -> ItemRow[JsonObject] | Refusal:
+def checked(
+    place: str, line: JsonLine | BadLine, id_of: Callable[[Mapping[str, Any]], object] = plain_id
+) -> ItemRow[JsonObject] | Refusal:
+    """The row of a line of the file ``place``."""
     if isinstance(line, BadLine):
         return Refusal(place, line.number, line.id and one_line(line.id), "", line.why)
     fields = {name: value for name, value in line.data.items() if name != "id"}
     try:
-        given = _own_id(line.data.get("id"))
+        given = _own_id(id_of(line.data))
         _check_kept(fields)
     except RowRefused as refused:
         return Refusal(place, line.number, _hint(line.data.get("id")), refused.field, refused.why)

@@ -7,10 +7,7 @@ bounded number of rows ahead. Rows are looked at one at a time: what only shows 
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,13 +18,10 @@ from dfj_bootstrap.errors import SeedsError
 from dfj_bootstrap.intake.images import DEFAULT_LIMITS, BadImage, ImageLimits, open_image
 from dfj_bootstrap.intake.item_rows import ItemRow, Note, Refusal, RowRefused
 from dfj_bootstrap.intake.json_lines import BadLine, JsonLine, read_lines
+from dfj_bootstrap.intake.reading_ahead import looked_at
 from dfj_bootstrap.intake.row_model import SeedRowModel, parse_row
 from dfj_bootstrap.intake.safe_text import NAME_CHARACTERS, one_line, shown
 from dfj_bootstrap.intake.seed_json import content_of
-
-_THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 8 * _THREADS
-
 
 _Row: TypeAlias = ItemRow[Seed] | Refusal
 
@@ -46,18 +40,10 @@ def read_seed_rows(
         SeedsError: a file or the image root cannot be read.
     """
     roots = [image_root_of(file, image_root) for file in files]
-    waiting: deque[Future[_Row]] = deque()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:
-        try:
-            for file, root in zip(files, roots, strict=True):
-                for line in _lines(file):
-                    waiting.append(pool.submit(_check, str(file), root, limits, line))
-                    if len(waiting) >= _AHEAD:
-                        yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    placed = (
+        (str(file), root, line) for file, root in zip(files, roots, strict=True) for line in _lines(file)
+    )
+    return looked_at(placed, lambda each: _check(each[0], each[1], limits, each[2]))
 
 
 def image_root_of(file: Path, image_root: Path | None) -> Path:

@@ -26,10 +26,13 @@ class Unreadable(Exception):
     """A reply that can't be used; ``str()`` says why, shortly, in words that the model may be told."""
 
 
-def read_fields(text: str, names: Sequence[str], *, cut_off: bool = False) -> dict[str, object]:
+def read_fields(
+    text: str, names: Sequence[str], *, cut_off: bool = False, optional: Sequence[str] = ()
+) -> dict[str, object]:
     """The named fields of a reply; further ones are left out.
 
     Args:
+        optional: those of the names without which a reply will do.
         cut_off: the model ran into its token limit; then a field that isn't closed is no field.
 
     Raises:
@@ -37,13 +40,14 @@ def read_fields(text: str, names: Sequence[str], *, cut_off: bool = False) -> di
     """
     if not text.strip():
         raise Unreadable("the reply was empty")
-    stretches = said(text, _spans(text, names))
+    needed = [name for name in names if name not in optional]
+    stretches = said(text, _spans(text, names, needed))
     answers = [stretch for stretch in stretches if _begins(stretch, names)]
     if answers:
-        return _agreed(list(_pieces(answers[-1], names, cut_off)), answers[-1], names)
+        return _agreed(list(_pieces(answers[-1], names, needed, cut_off)), answers[-1], names, needed)
     if not "".join(stretches).strip():
         raise Unreadable("the reply held only thoughts and no answer after them")
-    raise _formless(names)
+    raise _formless(needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +60,31 @@ class _Piece:
     whole: bool
 
 
-def _agreed(pieces: Sequence[_Piece], text: str, names: Sequence[str]) -> dict[str, object]:
+def _agreed(
+    pieces: Sequence[_Piece], text: str, names: Sequence[str], needed: Sequence[str]
+) -> dict[str, object]:
     """The one answer that all pieces give."""
     objects = [piece for piece in pieces if piece.whole]
     if not objects:
-        return _together(pieces, names)
+        return _together(pieces, needed)
     answer = objects[0]
     tagged = [piece for piece in pieces if not piece.whole]
-    complete = {name for piece in tagged for name in piece.values} == set(names)
+    complete = {name for piece in tagged for name in piece.values} >= set(needed)
     rivals = [*objects, *(piece for piece in tagged if complete or piece.start > answer.start)]
     if any(not _same(piece.values, answer.values) for piece in rivals) or _begun(text, pieces[-1].end, names):
         raise Unreadable("the reply holds two different answers")
     return answer.values
 
 
-def _together(tagged: Sequence[_Piece], names: Sequence[str]) -> dict[str, object]:
+def _together(tagged: Sequence[_Piece], needed: Sequence[str]) -> dict[str, object]:
     """The fields of tagged text, in any order."""
     fields: dict[str, object] = {}
     for name, value in (item for piece in tagged for item in piece.values.items()):
         if fields.setdefault(name, value) != value:
             raise Unreadable(f"the reply holds two different values of {name}")
     if not fields:
-        raise _formless(names)
-    missing = [name for name in names if name not in fields]
+        raise _formless(needed)
+    missing = [name for name in needed if name not in fields]
     if missing:
         raise Unreadable(f"the reply has no {' and no '.join(missing)}")
     return fields
@@ -89,12 +95,12 @@ def _formless(names: Sequence[str]) -> Unreadable:
 
 
 def _same(some: dict[str, object], values: dict[str, object]) -> bool:
-    return all(str(value).strip() == str(values[name]).strip() for name, value in some.items())
+    return all(str(value).strip() == str(values.get(name, value)).strip() for name, value in some.items())
 
 
-def _pieces(text: str, names: Sequence[str], cut_off: bool) -> Iterator[_Piece]:
+def _pieces(text: str, names: Sequence[str], needed: Sequence[str], cut_off: bool) -> Iterator[_Piece]:
     """Objects and tagged fields, whichever begins first, without those that stand inside another."""
-    objects = list(_objects(text, names))
+    objects = list(_objects(text, names, needed))
     opening = _opening(names)
     at = 0
     for _ in range(_MAX_PIECES):
@@ -145,8 +151,8 @@ def _wraps(text: str, start: int, end: int, piece: _Piece) -> bool:
     return bool(before and after and before.end() == piece.start and after.end() == end)
 
 
-def _objects(text: str, names: Sequence[str]) -> Iterator[_Piece]:
-    """The JSON objects that have all the fields, none inside another."""
+def _objects(text: str, names: Sequence[str], needed: Sequence[str]) -> Iterator[_Piece]:
+    """The JSON objects that have all the needed fields, none inside another."""
     at = 0
     for brace in list(_OBJECT.finditer(text))[-_MAX_OBJECTS:]:
         if brace.start() < at:
@@ -155,8 +161,9 @@ def _objects(text: str, names: Sequence[str]) -> Iterator[_Piece]:
             value, end = _DECODER.raw_decode(text, brace.start())
         except (ValueError, RecursionError):
             continue
-        if all(name in value for name in names):
-            yield _Piece(brace.start(), end, {name: value[name] for name in names}, whole=True)
+        if all(name in value for name in needed):
+            found = {name: value[name] for name in names if name in value}
+            yield _Piece(brace.start(), end, found, whole=True)
             at = end
 
 
@@ -172,9 +179,9 @@ def _keyed(pairs: list[tuple[str, Any]]) -> dict[str, object]:
 _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_keyed)
 
 
-def _spans(text: str, names: Sequence[str]) -> list[Span]:
+def _spans(text: str, names: Sequence[str], needed: Sequence[str]) -> list[Span]:
     """Where markers of thinking are a field's text: in whole objects and in closed fields without another."""
-    objects = [(piece.start, piece.end) for piece in _objects(text, names)]
+    objects = [(piece.start, piece.end) for piece in _objects(text, names, needed)]
     any_of = "|".join(names)
     closed = re.compile(f"<({any_of})>(?:(?!<(?:{any_of})>).)*?</\\1>", re.IGNORECASE | re.DOTALL)
     fields = [match.span() for match in closed.finditer(text)]

@@ -65,12 +65,14 @@ class Form:
         required: those that it cannot do without.
         image: whether ``{image}`` may stand in it.
         sections: name → its placeholders; every section is needed.
+        braces: whether any other name in braces is text: prompts of others show forms such as ``{A_or_B}``.
     """
 
     known: frozenset[str]
     required: frozenset[str]
     image: bool
     sections: Mapping[str, frozenset[str]]
+    braces: bool = False
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -126,7 +128,8 @@ def check_placeholders(prompt: Prompt, form: Form) -> None:
         ConfigError: naming the prompt, the placeholder and the nearest right name.
     """
     known = form.known | ({"image"} if form.image else frozenset())
-    _check_names(prompt.name, "", placeholders(prompt.text), known, form.required)
+    found = [name for name in placeholders(prompt.text) if name in known or not form.braces]
+    _check_names(prompt.name, "", found, known, form.required)
     if placeholders(prompt.text).count("image") > 1:
         raise ConfigError(
             f"prompt {prompt.name!r}: {{image}} stands more than once; the picture is sent once"

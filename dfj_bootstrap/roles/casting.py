@@ -10,7 +10,7 @@ from dfj_bootstrap.calls.journalled import JournalledEndpoint
 from dfj_bootstrap.config.models import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.roles.backends import Backends
-from dfj_bootstrap.roles.model_asking import Line, Speaker
+from dfj_bootstrap.roles.model_asking import TRIES, Line, Speaker
 from dfj_bootstrap.roles.recorded import RecordedSimilarity
 from dfj_bootstrap.stages.protocols import Similarity
 from dfj_bootstrap.storage.journal import Records
@@ -60,8 +60,8 @@ class Cast:
             self._made[make] = make(self)
         return cast("T", self._made[make])
 
-    def speaker(self, role: str) -> Speaker:
-        """A role's way of asking the model that plays it.
+    def speaker(self, role: str, tries: int = TRIES) -> Speaker:
+        """A role's way of asking the model that plays it, at most so often.
 
         Raises:
             KeyError: the job has no such role, or no model plays it.
@@ -69,7 +69,7 @@ class Cast:
         line = self.line(role)
         if line is None:
             raise KeyError(role)
-        return Speaker(role, line, self._config.roles[role])
+        return Speaker(role, line, self._config.roles[role], tries)
 
     def line(self, role: str) -> Line | None:
         """The way to a role's model and those that step in; ``None`` where the embedded rules play it."""

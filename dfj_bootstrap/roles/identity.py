@@ -44,7 +44,7 @@ def identity_of(config: RunConfig, forms: Forms) -> dict[str, Any]:
 def default_identity_of(config: RunConfig, forms: Forms) -> dict[str, Any]:
     """The identity where the roles are played by the same models, and all else is left as it comes."""
     models = {name: _bare(model) for name, model in config.models.items()}
-    bare = {name: type(role)(model=role.model) for name, role in config.roles.items()}
+    bare = {name: role.bare() for name, role in config.roles.items()}
     return identity_of(config.model_copy(update={"models": models, **bare}), forms)
 
 
@@ -73,6 +73,7 @@ def _of_role(config: RunConfig, role: Role, forms: Mapping[str, Form]) -> dict[s
         "temperature": role.temperature,
         "max_tokens": role.max_tokens,
         "rng_seed": role.rng_seed,
+        **role.decides_answers,
         **{name: prompt.digest for name, prompt in prompts.items()},
     }
 

@@ -27,7 +27,7 @@ from dfj_bootstrap.roles.usability import Heard, Usability
 T = TypeVar("T")
 
 TRIES = 3
-"""How often one question is asked before the role gives up."""
+"""How often one question is asked before the role gives up, unless it says otherwise."""
 
 _CUT_OFF = "it was cut off at the token limit; be shorter"
 _INCOMPLETE = "it did not come to its end"
@@ -78,16 +78,18 @@ class Speaker:
     """One role's way of asking.
 
     Attributes:
-        role: generator, evaluator, paraphraser or writer.
+        role: generator, evaluator, paraphraser, writer, judge …
         settings: how it samples.
+        tries: how often one question is asked before it gives up.
     """
 
     role: str
     line: Line
     settings: Role
+    tries: int = TRIES
 
     async def ask(self, question: Question, read: Reader[T]) -> tuple[T, Provenance]:
-        """Call until ``read`` takes the reply, at most ``TRIES`` times; tokens and cost are summed over all.
+        """Call until ``read`` takes the reply, at most ``tries`` times; tokens and cost are summed over all.
 
         Raises:
             Unusable: ``<role>_unparsable``, ``_cut_off``, ``_incomplete`` or ``_refused``, with the last raw
@@ -97,7 +99,7 @@ class Speaker:
         """
         provenance, kind, why, raw = Provenance(), "", "", ""
         line, try_index = self.line, 0
-        while try_index < TRIES:
+        while try_index < self.tries:
             reply = await line.endpoint.complete(self._call(line, question, try_index, why))
             provenance = _add(provenance, question.prompt, reply)
             if reply.finish is Finish.REFUSED and line.fallback:
@@ -112,7 +114,7 @@ class Speaker:
             else:
                 self._note(line, question, reply, "")
                 return taken, provenance
-        raise Unusable(f"{self.role}_{kind}", raw)
+        raise Unusable(f"{self.role}_{kind}", raw, why)
 
     def _note(self, line: Line, question: Question, reply: Reply, kind: str) -> None:
         """What was answered by the journal was noted when it was paid."""
@@ -125,7 +127,7 @@ class Speaker:
         if not line.send_images or question.image is None:
             parts = tuple(part for part in parts if part != IMAGE)
         if why:
-            parts = (*parts[:-1], parts[-1] + try_again(why, try_index, TRIES))
+            parts = (*parts[:-1], parts[-1] + try_again(why, try_index, self.tries))
         place = replace(question.place, try_index=question.place.try_index + try_index)
         return Call(
             role=self.role,

@@ -14,6 +14,7 @@ from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.ledger import Ledger
 from dfj_bootstrap.storage.manifest import task_name
 from dfj_bootstrap.tasks.generation_ledger import GENERATION
+from dfj_bootstrap.tasks.prediction_ledger import PREDICTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,25 @@ def _generate(config: Mapping[str, Any]) -> AnyTask:
     return Generate(Config.model_validate(config))
 
 
-KNOWN: dict[str, Known] = {"generate": Known(GENERATION, _generate)}
+def _judge(config: Mapping[str, Any]) -> AnyTask:
+    from dfj_bootstrap.config.judge import JudgeConfig
+    from dfj_bootstrap.tasks.judge import Judge
+
+    return Judge(JudgeConfig.model_validate(config))
+
+
+def _detect(config: Mapping[str, Any]) -> AnyTask:
+    from dfj_bootstrap.config.detect import DetectConfig
+    from dfj_bootstrap.tasks.detect import Detect
+
+    return Detect(DetectConfig.model_validate(config))
+
+
+KNOWN: dict[str, Known] = {
+    "generate": Known(GENERATION, _generate),
+    "judge": Known(PREDICTIONS, _judge),
+    "detect": Known(PREDICTIONS, _detect),
+}
 
 
 def ledger_of(run: Path, manifest: Mapping[str, Any]) -> Ledger:

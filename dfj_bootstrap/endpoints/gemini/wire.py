@@ -66,7 +66,7 @@ class Problem:
 
 
 def request_body(call: Call, config: GeminiModel, dialect: Dialect, data_url: str | None) -> dict[str, Any]:
-    """The request as a JSON object: one user turn, the call's parts in their order.
+    """The request as a JSON object: one user turn, the call's parts in their order; no form without fields.
 
     Args:
         data_url: the picture as ``data:TYPE;base64,DATA``; its DATA is sent as it is.
@@ -79,7 +79,7 @@ def request_body(call: Call, config: GeminiModel, dialect: Dialect, data_url: st
         generation["seed"] = call.rng_seed
     if call.logprobs and dialect.logprobs:
         generation["responseLogprobs"] = True
-    if dialect.schema:
+    if dialect.schema and call.fields:
         schema = reply_schema(call) | {"propertyOrdering": list(call.fields)}
         generation |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
     if config.thinking_level is not None:  # beside a budget Google refuses it
@@ -209,7 +209,7 @@ def _parts(call: Call, dialect: Dialect, data_url: str | None) -> Iterator[dict[
             head, _, data = data_url.partition(",")
             mime_type = head.removeprefix("data:").removesuffix(";base64")
             yield {"inlineData": {"mimeType": mime_type, "data": data}}
-    if not dialect.schema:
+    if call.fields and not dialect.schema:
         yield {"text": reply_form(call)}
 
 

@@ -69,6 +69,8 @@ class Problem:
 def request_body(call: Call, config: OpenAIModel, dialect: Dialect, data_url: str | None) -> bytes:
     """The request as JSON. Without schema mode the form of the reply is asked for in words, at the end.
 
+    A call without fields asks for no form at all: its prompt does, or the model was trained on one.
+
     Reasoning counts against the token limit, so room for it is asked for on top of what the answer may have.
     """
     body: dict[str, Any] = {
@@ -84,7 +86,7 @@ def request_body(call: Call, config: OpenAIModel, dialect: Dialect, data_url: st
         body["seed"] = call.rng_seed
     if call.logprobs and dialect.logprobs:
         body["logprobs"] = True
-    if dialect.schema:
+    if dialect.schema and call.fields:
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {
@@ -183,7 +185,7 @@ def _content(call: Call, dialect: Dialect, data_url: str | None) -> list[dict[st
             content.append({"type": "text", "text": part})
         elif data_url is not None:
             content.append({"type": "image_url", "image_url": {"url": data_url}})
-    if not dialect.schema:
+    if call.fields and not dialect.schema:
         content.append({"type": "text", "text": reply_form(call)})
     return content
 

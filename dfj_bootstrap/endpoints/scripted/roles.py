@@ -78,6 +78,11 @@ def answer(role: str, prompt: str, digest: str, off_level: float) -> dict[str, o
         return _rate(prompt, digest)
     if role == "paraphraser":
         return _reword(prompt, digest)
+    if role == "judge":
+        return _judge(prompt, digest)
+    if role == "detector":
+        labels = ("real", "fake", "edited")
+        return {"reasoning": _text(5, digest), "answer": labels[int(draw("label", digest) * len(labels))]}
     wanted = _CLASS_WANTED.findall(prompt)
     level = _LEVEL_WANTED.search(prompt)
     quality = int(level[1]) if level and role == "generator" else 5
@@ -98,14 +103,28 @@ def _text(quality: int, digest: str) -> str:
 
 def _rate(prompt: str, digest: str) -> dict[str, object]:
     shown = _TAGGED.findall(prompt)
-    text = shown[-1][0] if shown else ""
-    found = [level for level, mark in MARKS.items() if mark in text]
-    score = min(found) if found else (4 if draw("gold", digest) < 0.125 else 5)
+    score = _quality(shown[-1][0] if shown else "", digest)
     return {
         "reasoning": f"Class, accuracy and grounding were weighed ({digest[:6]}).",
         "feedback": f"The claims about {_THINGS[score]} decide how far this text can be trusted.",
         "score": score,
     }
+
+
+def _judge(prompt: str, digest: str) -> dict[str, object]:
+    """A score for a text, or the better of two, by their marks; of two as good the first, or a tie."""
+    qualities = [_quality(text, digest) for text, _ in _TAGGED.findall(prompt) if "…" not in text]
+    if "Rationale B" not in prompt:
+        score = qualities[-1] if qualities else _quality(prompt, digest)
+        return {"reasoning": f"Its claims were compared with the picture ({digest[:6]}).", "score": score}
+    a, b = qualities if len(qualities) == 2 else (draw("a", digest), draw("b", digest))
+    even = "tie" if "both_bad" in prompt else "A"
+    return {"answer": even if a == b else "A" if a > b else "B"}
+
+
+def _quality(text: str, digest: str) -> int:
+    found = [level for level, mark in MARKS.items() if mark in text]
+    return min(found) if found else (4 if draw("gold", digest) < 0.125 else 5)
 
 
 def _reword(prompt: str, digest: str) -> dict[str, object]:

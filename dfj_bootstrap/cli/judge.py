@@ -1,0 +1,142 @@
+"""``dfj judge`` and ``dfj detect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args
+
+from dfj_bootstrap.app.detect import detect
+from dfj_bootstrap.app.judge import judge, judge_one
+from dfj_bootstrap.app.predictions import NAME
+from dfj_bootstrap.app.start import Display, Outcome
+from dfj_bootstrap.cli.display import open_display
+from dfj_bootstrap.cli.report import Report, book_lines
+from dfj_bootstrap.cli.status import status_of
+from dfj_bootstrap.config.detect import DetectConfig
+from dfj_bootstrap.config.judge import JudgeConfig, JudgeTask
+from dfj_bootstrap.config.predicting import PredictingConfig
+from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.local_paths import local_path
+from dfj_bootstrap.runs.folder import check_run_folder
+from dfj_bootstrap.tasks.prediction_ledger import PREDICTIONS
+
+C = TypeVar("C", bound=PredictingConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One picture and a text about it, or two."""
+
+    image: Path
+    label: str | None
+    candidate: str
+    candidate_b: str | None
+
+    @classmethod
+    def given(
+        cls, image: Path | None, label: str | None, candidate: str | None, candidate_b: str | None
+    ) -> Self | None:
+        """The example that options give; ``None`` where they give none of one.
+
+        Raises:
+            ConfigError: they give half of one.
+        """
+        if image is None and label is None and candidate is None and candidate_b is None:
+            return None
+        if image is None or candidate is None:
+            raise ConfigError(
+                "for one example give --image and --candidate, and --label as the prompt tells it"
+            )
+        return cls(image, label, candidate, candidate_b)
+
+    def row(self) -> dict[str, Any]:
+        texts = {"candidate": self.candidate}
+        if self.candidate_b is not None:
+            texts = {"response_a": self.candidate, "response_b": self.candidate_b}
+        return {"image": str(self.image), **({"label": self.label} if self.label else {}), **texts}
+
+
+def with_input(config: C, rows: Path | None) -> C:
+    """The configuration with the rows that were asked for."""
+    if rows is None:
+        return config
+    return config.model_copy(update={"input": local_path("--input", rows, Path.cwd())})
+
+
+def judged_config(
+    config: JudgeConfig, rows: Path | None, task: str | None, *, both_orders: bool
+) -> JudgeConfig:
+    """The configuration with what was asked for beside it.
+
+    Raises:
+        ConfigError: there is no such task.
+    """
+    if task is not None and task not in get_args(JudgeTask):
+        raise ConfigError(f"--task {task}: must be {' or '.join(get_args(JudgeTask))}")
+    update = {**({"task": task} if task else {}), **({"both_orders": True} if both_orders else {})}
+    return with_input(config, rows).model_copy(update=update)
+
+
+def judge_run(config: JudgeConfig, *, limit: int | None, quiet: bool, yes: bool) -> Report:
+    """Run a judge over rows, or resume, showing progress on standard error."""
+    return _run(config, lambda display: judge(config, display, limit=limit), quiet=quiet)
+
+
+def detect_run(config: DetectConfig, *, limit: int | None, quiet: bool, yes: bool) -> Report:
+    """Run a detector over pictures, or resume, showing progress on standard error."""
+    return _run(config, lambda display: detect(config, display, limit=limit), quiet=quiet)
+
+
+def judge_example(config: JudgeConfig, example: Example) -> Report:
+    """Judge one example; the exit code is 3 where the call failed technically."""
+    row = example.row()
+    prediction = judge_one(config, row, open_display(quiet=True))
+    failed = prediction["status"] == "failed"
+    return Report(_told(prediction), {**row, "prediction": prediction}, exit_code=3 if failed else 0)
+
+
+def _run(config: PredictingConfig, work: Callable[[Display], Outcome], *, quiet: bool) -> Report:
+    check_run_folder(config.output)
+    display = open_display(quiet=quiet)
+    try:
+        outcome = work(display)
+    finally:
+        display.close()
+    run = config.output
+    data = {**status_of(run).data, **outcome.figures, "predictions": str(run / NAME)}
+    failed = bool(outcome.figures["rows"]["failed"])
+    lines = [_head(run, outcome), *book_lines(PREDICTIONS, outcome.figures, outcome.tally), *_where(run)]
+    return Report(lines, data, exit_code=3 if failed else 0)
+
+
+def _head(run: Path, outcome: Outcome) -> str:
+    rows = outcome.figures["rows"]
+    if rows["failed"]:
+        return f"{run}: {rows['failed']} rows failed for technical reasons; run again to retry just those."
+    if not outcome.complete:
+        return f"{run}: the first {rows['total']} rows are done; run again without --limit for the rest."
+    return f"{run} is complete already: nothing to do." if outcome.already else f"{run} is complete."
+
+
+def _where(run: Path) -> list[str]:
+    return [
+        "where to look",
+        f"  {run}/{NAME}          each row with its prediction; `dfj score` reads it",
+        f"  {run}/refused.jsonl              input rows that were refused, and why",
+        f"  dfj status {run}",
+    ]
+
+
+def _told(prediction: dict[str, Any]) -> list[str]:
+    """A prediction for people."""
+    head = next(
+        (f"{name} {prediction[name]}" for name in ("score", "answer") if prediction.get(name) is not None),
+        f"{prediction['status']}: {prediction.get('why', '')}",
+    )
+    scores = [f"{prediction['score_a']} against {prediction['score_b']}"] if "score_a" in prediction else []
+    swapped = prediction.get("answer_swapped")
+    orders = [f"in the other order {swapped}"] if "answer_swapped" in prediction else []
+    said = prediction["reasoning"] or (prediction["raw"] if prediction["status"] != "ok" else None)
+    return [", ".join([head, *scores, *orders]), *([said] if said else [])]

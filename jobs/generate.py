@@ -10,9 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the working dir need not be installed
 
-from dfj_bootstrap.cli.main import MEANINGS, run
+from dfj_bootstrap.cli.main import run_job
 
 if __name__ == "__main__":
-    code = run(["generate", *sys.argv[1:]])
-    sys.stderr.write(f"exit code {code}: {MEANINGS.get(code, 'see the lines above')}\n")
-    sys.exit(code)
+    sys.exit(run_job("generate"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from dfj_bootstrap.app.generate import generate
 from dfj_bootstrap.app.previews import adopt_preview
 from dfj_bootstrap.app.start import Outcome
 from dfj_bootstrap.cli.display import open_display
-from dfj_bootstrap.cli.plan import ask_on_terminal, confirm_cost
+from dfj_bootstrap.cli.plan import confirm_cost, likely_cost, person
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.status import status_of
 from dfj_bootstrap.config.tree import Config
@@ -27,7 +26,7 @@ def generate_run(
     """Run or resume, showing progress on standard error; without ``yes``, a dear new run is asked about."""
     check_run_folder(config.output)
     if not yes:
-        confirm_cost(config, limit, log.warning, ask_on_terminal if sys.stdin.isatty() else None)
+        confirm_cost(config, lambda: likely_cost(config, limit), log.warning, person())
     adopt_preview(config)
     display = open_display(quiet=quiet)
     try:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
 from dfj_bootstrap.app.detect import detect
-from dfj_bootstrap.app.judge import judge, judge_one
+from dfj_bootstrap.app.judge import judge, judge_one, with_task
 from dfj_bootstrap.app.predictions import NAME
 from dfj_bootstrap.app.start import Display, Outcome
 from dfj_bootstrap.cli.display import open_display
+from dfj_bootstrap.cli.plan import confirm_cost, person
 from dfj_bootstrap.cli.report import Report, book_lines
 from dfj_bootstrap.cli.status import status_of
 from dfj_bootstrap.config.detect import DetectConfig
 from dfj_bootstrap.config.judge import JudgeConfig, JudgeTask
 from dfj_bootstrap.config.predicting import PredictingConfig
 from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.estimate.course import Range
+from dfj_bootstrap.estimate.predicting import likely_cost
+from dfj_bootstrap.intake.json_rows import JsonObject
+from dfj_bootstrap.intake.picture_rows import PictureRow
 from dfj_bootstrap.local_paths import local_path
 from dfj_bootstrap.runs.folder import check_run_folder
+from dfj_bootstrap.tasks.asking import Asked
+from dfj_bootstrap.tasks.detect import Detect
+from dfj_bootstrap.tasks.judge import Judge
 from dfj_bootstrap.tasks.prediction_ledger import PREDICTIONS
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=PredictingConfig)
 
@@ -46,9 +58,7 @@ class Example:
         if image is None and label is None and candidate is None and candidate_b is None:
             return None
         if image is None or candidate is None:
-            raise ConfigError(
-                "for one example give --image and --candidate, and --label as the prompt tells it"
-            )
+            raise ConfigError("for one example give --image, --label and --candidate")
         return cls(image, label, candidate, candidate_b)
 
     def row(self) -> dict[str, Any]:
@@ -80,13 +90,23 @@ def judged_config(
 
 
 def judge_run(config: JudgeConfig, *, limit: int | None, quiet: bool, yes: bool) -> Report:
-    """Run a judge over rows, or resume, showing progress on standard error."""
-    return _run(config, lambda display: judge(config, display, limit=limit), quiet=quiet)
+    """Run a judge over rows, or resume, showing progress; without ``yes``, a dear new run is asked about."""
+    task = Judge(with_task(config))
+    questions = partial(_questions, task.questions)
+    cost = partial(likely_cost, task.config, "judge", task.items, questions, limit)
+    return _run(task.config, partial(judge, task.config, limit=limit), None if yes else cost, quiet=quiet)
 
 
 def detect_run(config: DetectConfig, *, limit: int | None, quiet: bool, yes: bool) -> Report:
-    """Run a detector over pictures, or resume, showing progress on standard error."""
-    return _run(config, lambda display: detect(config, display, limit=limit), quiet=quiet)
+    """Run a detector over pictures, or resume, as ``judge_run``."""
+    task = Detect(config)
+    questions = partial(_questions, lambda row: [task.question(row)])
+    cost = partial(likely_cost, config, "detector", task.items, questions, limit)
+    return _run(config, partial(detect, config, limit=limit), None if yes else cost, quiet=quiet)
+
+
+def _questions(of: Callable[[JsonObject], list[Asked]], row: PictureRow) -> list[Asked]:
+    return of(row.data)
 
 
 def judge_example(config: JudgeConfig, example: Example) -> Report:
@@ -97,8 +117,16 @@ def judge_example(config: JudgeConfig, example: Example) -> Report:
     return Report(_told(prediction), {**row, "prediction": prediction}, exit_code=3 if failed else 0)
 
 
-def _run(config: PredictingConfig, work: Callable[[Display], Outcome], *, quiet: bool) -> Report:
+def _run(
+    config: PredictingConfig,
+    work: Callable[[Display], Outcome],
+    cost: Callable[[], Range | None] | None,
+    *,
+    quiet: bool,
+) -> Report:
     check_run_folder(config.output)
+    if cost is not None:
+        confirm_cost(config, cost, log.warning, person())
     display = open_display(quiet=quiet)
     try:
         outcome = work(display)

@@ -1,6 +1,6 @@
 """``dfj``: the commands and their exit codes.
 
-0 done · 2 the run can't go on · 3 done but some seeds failed technically · 4 stopped at the budget ·
+0 done · 2 the run can't go on · 3 done but some failed technically · 4 stopped at the budget ·
 130 interrupted, resumable. ``verify`` alone: 1 the dataset isn't as it was written. ``train`` alone: the
 trainer's own code where it failed.
 """
@@ -23,7 +23,7 @@ COMMANDS = (making, predicting, reading, scoring, training)
 MEANINGS = {
     0: "done",
     2: "the run cannot go on",
-    3: "done, but some seeds failed for technical reasons: run again to retry just those",
+    3: "done, but some failed for technical reasons: run again to retry just those",
     4: "stopped at the budget: run again with a larger budget_usd to go on",
     130: "interrupted; run again to go on",
 }
@@ -70,6 +70,13 @@ def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     sys.stderr.write(f"dfj: {printable(' '.join(message.split()))}\n")
+    return code
+
+
+def run_job(command: str) -> int:
+    """Run a command as an entry point of its own, whose last log line says how it ended."""
+    code = run([command, *sys.argv[1:]])
+    sys.stderr.write(f"exit code {code}: {MEANINGS.get(code, 'see the lines above')}\n")
     return code
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dfj_bootstrap.cli.report import Report
 from dfj_bootstrap.config.models import PaidModel
-from dfj_bootstrap.config.roles import ROLES
+from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.endpoints.prices import is_sold, prices_of
 from dfj_bootstrap.errors import ConfigError, SeedsError
@@ -31,11 +31,15 @@ def plan_run(config: Config, limit: int | None = None) -> Report:
 
 
 def confirm_cost(
-    config: Config, limit: int | None, say: Callable[[str], object], ask: Callable[[str], bool] | None
+    config: RunConfig,
+    likely: Callable[[], Range | None],
+    say: Callable[[str], object],
+    ask: Callable[[str], bool] | None,
 ) -> None:
     """Ask before a new run whose likely cost is above ``confirm_above_usd``; a run that goes on isn't asked.
 
     Args:
+        likely: reckons the cost; ``None`` where it can't be known.
         say: shows a line.
         ask: puts a question to the person; ``None`` where nobody is there.
 
@@ -49,7 +53,7 @@ def confirm_cost(
     unpriced = ", ".join(f"models.{name}" for name in sold if known[name] is None)
     if unpriced:
         say(f"no price is known for {unpriced}: what is spent there is not counted")
-    cost = _likely(config, limit) if any(known.values()) else None
+    cost = likely() if any(known.values()) else None
     if cost is None or cost.likely <= config.confirm_above_usd:
         return
     what = f"this run is likely to cost {_dollars(cost.likely)} (low – likely – high: {_usd(cost)})"
@@ -60,7 +64,7 @@ def confirm_cost(
         raise ConfigError("not started: nothing was spent")
 
 
-def _likely(config: Config, limit: int | None) -> Range | None:
+def likely_cost(config: Config, limit: int | None) -> Range | None:
     """From the first rows; ``None`` where none is good, which the run itself reports in full."""
     try:
         return forecast(config, limit=limit, quick=True).cost
@@ -68,7 +72,12 @@ def _likely(config: Config, limit: int | None) -> Range | None:
         return None
 
 
-def ask_on_terminal(question: str) -> bool:
+def person() -> Callable[[str], bool] | None:
+    """Who can be asked; ``None`` where nobody is there."""
+    return _ask_on_terminal if sys.stdin.isatty() else None
+
+
+def _ask_on_terminal(question: str) -> bool:
     """Ask on standard error, so that standard output stays the report's."""
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
@@ -81,8 +90,8 @@ def has_answers(run: Path) -> bool:
     return any("role" in record for folder in folders for record in read_journal(folder))
 
 
-def _paid(config: Config) -> dict[str, PaidModel]:
-    names = dict.fromkeys(getattr(config, role).model for role in ROLES)
+def _paid(config: RunConfig) -> dict[str, PaidModel]:
+    names = dict.fromkeys(role.model for role in config.roles.values())
     return {name: model for name in names if isinstance(model := config.models[name], PaidModel)}
 
 

@@ -6,7 +6,7 @@ of the estimate holds. Pictures are counted by the published rules (``domain/ima
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dfj_bootstrap.calls.call import IMAGE
@@ -101,21 +101,12 @@ class Sizes:
 
     def _size(self, role: str, parts: tuple[str, ...], image: ImageRef, reply: float) -> Size:
         settings: Role = getattr(self._config, role)
-        seen = self._measured.get(role)
-        said = min(reply, settings.max_tokens)
-        output = Range.around(said, said / 2, settings.max_tokens) + _thinking(self._models[role])
+        model, seen = self._models[role], self._measured.get(role)
+        usual = size_of(model, input_tokens(model, parts, image), reply, settings.max_tokens)
         if seen:
-            output = Range.around(seen.output, output.low, output.high).narrowed(seen.seeds)
-            spread = (_SPREAD * seen.input).narrowed(seen.seeds)
-            return Size(spread, output)
-        return Size(_SPREAD * self._input(role, parts, image), output)
-
-    def _input(self, role: str, parts: tuple[str, ...], image: ImageRef) -> float:
-        model = self._models[role]
-        text = sum(len(part) for part in parts if part != IMAGE) / CHARACTERS_PER_TOKEN
-        if not model.send_images or IMAGE not in parts:
-            return _FORM + text
-        return _FORM + text + image_tokens(model.model, image.width, image.height, model.pixels)
+            output = Range.around(seen.output, usual.output.low, usual.output.high).narrowed(seen.seeds)
+            return Size((_SPREAD * seen.input).narrowed(seen.seeds), output)
+        return usual
 
     def _parts(self, kind: Kind, seed: Seed, gold: Rationale, like_gold: Rationale) -> tuple[str, ...]:
         """The text of a call of this kind, as the role itself would put it."""
@@ -140,6 +131,20 @@ def _values(kind: Kind, prompt: Prompt, seed: Seed, gold: Rationale, like_gold: 
     earlier = Round(0, Candidate(like_gold), Evaluation(_MIDDLE + 1, feedback))
     rounds = (earlier,) if kind is Kind.REVISE else ()
     return messages.generator_values(prompt, seed, gold, _brief(seed), rounds)
+
+
+def input_tokens(model: PaidModel, parts: Sequence[str], image: ImageRef) -> float:
+    """Tokens of a question: its text, the picture where the model is sent one, and what frames them."""
+    text = sum(len(part) for part in parts if part != IMAGE) / CHARACTERS_PER_TOKEN
+    if not model.send_images or IMAGE not in parts:
+        return _FORM + text
+    return _FORM + text + image_tokens(model.model, image.width, image.height, model.pixels)
+
+
+def size_of(model: PaidModel, asked: float, said: float, most: int) -> Size:
+    """A call of so many tokens in and, likely, out, where nothing was measured."""
+    said = min(said, most)
+    return Size(_SPREAD * asked, Range.around(said, said / 2, most) + _thinking(model))
 
 
 def _thinking(model: PaidModel) -> Range:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.cli.plan import confirm_cost
+from dfj_bootstrap.cli.plan import confirm_cost, likely_cost
 from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
@@ -204,16 +204,16 @@ def test_a_person_on_a_terminal_is_asked_and_may_say_no(folder: Path) -> None:
         asked.append(question)
         return True
 
-    confirm_cost(config, None, asked.append, agrees)
+    confirm_cost(config, lambda: likely_cost(config, None), asked.append, agrees)
     assert len(asked) == 1
     assert asked[0].startswith("this run is likely to cost $")
     with pytest.raises(ConfigError, match="nothing was spent"):
-        confirm_cost(config, None, asked.append, lambda question: False)
+        confirm_cost(config, lambda: likely_cost(config, None), asked.append, lambda question: False)
 
 
 def test_a_run_below_the_sum_is_not_asked_about(folder: Path) -> None:
     config = load_config(Config, write_config(folder, **unreachable(prices=PRICES)))
-    confirm_cost(config, None, pytest.fail, None)
+    confirm_cost(config, lambda: likely_cost(config, None), pytest.fail, None)
 
 
 def test_a_quick_look_at_the_first_rows_comes_near_the_whole(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dfj_bootstrap.config.detect import DetectConfig
+from dfj_bootstrap.config.judge import JudgeConfig
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.tree import Config
 from docs import rooms
@@ -39,6 +41,9 @@ Numbers are written as in YAML 1.2 (`1e3` is one, `1:30` isn't), dates are texts
 is an error. Paths are of this machine: `~` is the home folder, but variables (`$HOME`), placeholders
 (`{date}`) and addresses (`s3://…`, `gs://…`) are refused, since they would only become folders of that name.
 To write to a bucket, mount it or copy the run folder afterwards.
+
+One file may serve several commands: each reads the keys that it knows, and passes over what only another one
+knows. A key that none of them knows is the error.
 
 The least that runs:
 
@@ -64,12 +69,37 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or fals
 def render() -> str:
     """The whole file."""
     parts = [_INTRO, "## The top level\n", _table(Config)]
-    for kind, name in _first_places().items():
-        parts += [f"## {_heading(name, kind)}\n", f"{_doc(kind)}\n", _table(kind)]
+    parts += [_section(name, kind) for kind, name in _first_places(sections(Config)).items()]
+    seen = set(_first_places(sections(Config)))
+    for command, job in OTHER_JOBS.items():
+        parts += [f"## `{command}`, the top level\n", f"{_doc(job)} {_BESIDE}\n", _table(job, _of_a_job(job))]
+        own = {kind: name for kind, name in _first_places(sections(job)).items() if kind not in seen}
+        parts += [_section(name, kind) for kind, name in own.items()]
+        seen |= set(own)
     return "\n".join(parts).rstrip() + "\n"
 
 
-def sections(kind: type[BaseModel] = Config, path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+OTHER_JOBS: dict[str, type[RunConfig]] = {"dfj judge": JudgeConfig, "dfj detect": DetectConfig}
+"""What other commands are configured by."""
+
+_BESIDE = "Beside these keys it has `output`, `models`, `engine` and what else is no matter of one job."
+
+
+def _section(name: str, kind: type[BaseModel]) -> str:
+    return "\n".join([f"## {_heading(name, kind)}\n", f"{_doc(kind)}\n", _table(kind)])
+
+
+def _of_a_job(job: type[RunConfig]) -> list[str]:
+    """The fields that not every job has."""
+    return [name for name in job.model_fields if name not in RunConfig.model_fields]
+
+
+def every_section() -> list[tuple[str, type[BaseModel]]]:
+    """Dotted name and model of every section of every job."""
+    return [each for job in (Config, *OTHER_JOBS.values()) for each in sections(job)]
+
+
+def sections(kind: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     """Dotted name and model of everything below a section, in the order of the file."""
     for field_name, field in _fields(kind).items():
         name = f"{path}.{field_name}".lstrip(".")
@@ -85,10 +115,10 @@ def _fields(kind: type[BaseModel]) -> dict[str, FieldInfo]:
     return {name: kind.model_fields[name] for name in dict.fromkeys([*own, *kind.model_fields])}
 
 
-def _first_places() -> dict[type[BaseModel], str]:
+def _first_places(found: Iterable[tuple[str, type[BaseModel]]]) -> dict[type[BaseModel], str]:
     """Each model once, at the first of its places."""
     places: dict[type[BaseModel], str] = {}
-    for name, kind in sections():
+    for name, kind in found:
         places.setdefault(kind, name)
     return places
 
@@ -110,8 +140,8 @@ def _is_section(kind: Any) -> typing.TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _table(kind: type[BaseModel]) -> str:
-    rows = [_row(name, field) for name, field in _fields(kind).items()]
+def _table(kind: type[BaseModel], names: Collection[str] | None = None) -> str:
+    rows = [_row(name, field) for name, field in _fields(kind).items() if names is None or name in names]
     return "\n".join(["| key | type | default | |", "|---|---|---|---|", *rows, ""])
 
 

@@ -76,6 +76,11 @@ class PaidModel(Section):
         return self
 
     @property
+    def asked_as(self) -> str:
+        """What requests name."""
+        return self.model
+
+    @property
     def pixels(self) -> PixelLimits:
         """How large an image is sent."""
         return PixelLimits(self.min_pixels, self.max_pixels)
@@ -141,6 +146,8 @@ class VLLMModel(PaidModel):
     """GPUs of each server; more than one: tensor parallel; 0: on the CPU."""
     args: list[str] = Field(default=[])
     """Further arguments of `vllm serve`, e.g. `["--max-model-len", 8192]`."""
+    adapter: str | None = None
+    """A LoRA adapter among `args` (`--lora-modules NAME=PATH`), by its name: asked instead of the model."""
     startup_timeout_s: float = Field(default=900, gt=0, le=86_400)
     """Seconds that a server may take from its start until it answers; a download counts."""
 
@@ -149,6 +156,16 @@ class VLLMModel(PaidModel):
     def _words(cls, value: Any) -> Any:
         plain = isinstance(value, list)
         return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+
+    @property
+    def asked_as(self) -> str:
+        return self.adapter or self.model
+
+    @model_validator(mode="after")
+    def _adapter_is_served(self) -> Self:
+        if self.adapter and not ("--lora-modules" in self.args and self.adapter in " ".join(self.args)):
+            raise ValueError(f"adapter: no --lora-modules in `args` serves {self.adapter!r}")
+        return self
 
     @field_validator("args")
     @classmethod

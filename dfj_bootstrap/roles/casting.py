@@ -78,7 +78,7 @@ class Cast:
         for name in reversed((settings.model, *settings.fallback)):
             model = self._config.models[name]
             if isinstance(model, PaidModel):
-                line = Line(self.endpoint(name), name, model.model, model.send_images, line, usability)
+                line = Line(self.endpoint(name), name, model.asked_as, model.send_images, line, usability)
         return line
 
     def endpoint(self, name: str) -> JournalledEndpoint:

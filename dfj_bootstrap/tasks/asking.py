@@ -73,7 +73,7 @@ def asker(config: PredictingConfig, role: str) -> str:
     """Who is asked, as predictions name it; whatever the server calls itself, all of them say the same."""
     model = config.models[config.roles[role].model]
     assert isinstance(model, PaidModel)
-    return public_name(model.model)
+    return public_name(model.asked_as)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Greet:
         return Call(
             role="check",
             endpoint=name,
-            model=model.model,
+            model=model.asked_as,
             prompt="",
             parts=(IMAGE, _QUESTION) if model.send_images else (_QUESTION,),
             image=self.picture if model.send_images else None,

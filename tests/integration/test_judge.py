@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from tests.support.judged import (
 )
 from tests.support.model_server import Behaviour, ModelServer, Request, read_log, server_process
 from tests.support.processes import when_lines
-from tests.support.runs import Paid, dfj, kill, refused, start_dfj, status
+from tests.support.runs import ENVIRONMENT, ROOT, Paid, dfj, kill, refused, start_dfj, status
 
 LOCAL: dict[str, Any] = {"kind": "local"}
 RAY: dict[str, Any] = {"kind": "ray", "workers": 2, "address": "local"}
@@ -29,7 +32,7 @@ POINTWISE = "Judge it: {ground_truth_label}\n<image>\nRationale to judge:\n{cand
 
 
 def judged(
-    folder: Path, rows: Path, *options: str, behaviour: Behaviour | None = None, **config: Any
+    folder: Path, rows: Path, *options: str, behaviour: Any = None, **config: Any
 ) -> tuple[subprocess.CompletedProcess[str], list[Request]]:
     """Run the command against a server of its own; also what the server was asked."""
 
@@ -396,3 +399,20 @@ def test_a_dear_run_is_asked_about_before_anything_is_sent(tmp_path: Path) -> No
     assert "this run is likely to cost $" in done.stderr
     done, requests = judged(tmp_path, path, "--limit", "2", "--yes", limits=dear)
     assert (done.returncode, len(requests)) == (0, 2)
+
+
+def test_the_example_of_the_page_is_word_for_word_what_happens(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "judging.md").read_text(encoding="utf-8").split("## An example")[1]
+    config, rows, console = re.findall(r"```\w+\n(.*?)```", page, re.DOTALL)[:3]
+    (tmp_path / "judge.yaml").write_text(config, encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    shutil.copytree(ROOT / "examples" / "images", tmp_path / "images")
+    said = ""
+    for line in console.splitlines():
+        if line.startswith("$ "):
+            command = line.removeprefix("$ ").replace("dfj ", f"{sys.executable} -m dfj_bootstrap ", 1)
+            done = subprocess.run(
+                command, shell=True, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True
+            )
+            said += f"{line}\n{done.stdout}"
+    assert said == console

@@ -21,8 +21,11 @@ from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.image_tokens import family
 from dfj_bootstrap.endpoints.prices import is_sold, priced
+from tests.support.judged import kind_of
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = [
+    path for path in sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")) if kind_of(path) is Config
+]
 SELLERS = {OpenAIModel: "openai", GeminiModel: "google"}
 
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

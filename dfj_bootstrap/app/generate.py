@@ -58,8 +58,7 @@ class _Assembling:
     def _basis(self, worked: Worked, note: str) -> str:
         options = self._config.dataset.model_dump(mode="json")
         made_from = [options, asdict(judge_prompts()), note, __version__]
-        bases = [worked.commits[partition].basis for partition in range(worked.plan.partitions)]
-        return digest_of([*made_from, bases])
+        return digest_of([*made_from, worked.epochs])
 
 
 def _plain(value: Any) -> Any:

@@ -54,8 +54,8 @@ class PredictionsFile:
     def finish(self, worked: Worked) -> tuple[dict[str, Any], bool]:
         """What was written, and whether it had to be."""
         path, before = worked.run / NAME, dict(worked.manifest.get("dataset") or {})
-        plan, epochs = worked.plan, {str(part): commit.epoch for part, commit in worked.commits.items()}
-        basis = digest_of([_FORMAT, plan.input_digest, plan.total, plan.refused, epochs])
+        plan = worked.plan
+        basis = digest_of([_FORMAT, plan.input_digest, plan.total, plan.refused, worked.epochs])
         if before.get("basis") == basis and before.get("digest") == _digest(path):
             return before, False
         self.display.phase("assembling", f"writing {NAME}")

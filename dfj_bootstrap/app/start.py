@@ -69,6 +69,12 @@ class Worked:
     plan: PlanSummary
     commits: Mapping[int, Commit]
 
+    @property
+    def epochs(self) -> dict[str, int]:
+        """Which results there are, by partition: another one where it was worked on again, with the same
+        basis too, since what failed was tried again."""
+        return {str(partition): self.commits[partition].epoch for partition in sorted(self.commits)}
+
 
 Finishing = Callable[[Worked], tuple[dict[str, Any], bool]]
 """What a job wants done when the work is done: what ``run.json`` is to hold of it as ``dataset``, and whether

@@ -173,7 +173,9 @@ def test_another_model_prompt_or_temperature_is_refused_by_name(folder: Path) ->
         assert len(read_log(folder / "log")) == before
 
 
-def test_technical_failures_exit_with_3_and_only_they_are_tried_again(folder: Path) -> None:
+def test_technical_failures_exit_with_3_and_only_they_are_tried_again(
+    folder: Path, undisturbed: dict[str, str]
+) -> None:
     log = folder / "log"
     broken = Behaviour(rates={"500": 0.5}, rng_seed=3)
     with server_process(broken, log) as base_url:
@@ -186,6 +188,7 @@ def test_technical_failures_exit_with_3_and_only_they_are_tried_again(folder: Pa
         second = dfj("generate", config)
     assert second.returncode == 0, second.stderr
     assert Paid.of(read_log(log)).repeated == 0
+    assert tree_digest(folder / "run" / "dfj-meta") == undisturbed
 
 
 def test_a_rejected_key_stops_the_run_with_one_line_and_the_key_is_written_nowhere(folder: Path) -> None:
@@ -211,7 +214,9 @@ def test_rejected_levels_get_another_go_on_request_only(folder: Path) -> None:
         assert rejected > 0
         assert dfj("generate", config).returncode == 0
         assert len(read_log(log)) == before
+        dataset = tree_digest(folder / "run" / "dfj-meta")
         assert dfj("generate", config, "--retry-rejected").returncode == 0
+        assert tree_digest(folder / "run" / "dfj-meta") != dataset
         again = status(folder / "run")["trajectories"]["rejected"]
         assert again < rejected
         assert len(read_log(log)) > before

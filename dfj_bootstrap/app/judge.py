@@ -17,7 +17,7 @@ from dfj_bootstrap.intake.item_rows import Refusal, RowRefused
 from dfj_bootstrap.intake.json_rows import GivenRows
 from dfj_bootstrap.intake.judged_rows import texts_of
 from dfj_bootstrap.prompting.templates import load_prompt, placeholders
-from dfj_bootstrap.runs.reader import open_run
+from dfj_bootstrap.storage.reader import open_run
 from dfj_bootstrap.tasks.asking import asker, items_of
 from dfj_bootstrap.tasks.judge import Judge
 

@@ -27,9 +27,9 @@ from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.intake.item_rows import Refusal
 from dfj_bootstrap.intake.json_lines import JsonLine
 from dfj_bootstrap.intake.picture_rows import Source
-from dfj_bootstrap.runs.atomic import replacing
-from dfj_bootstrap.runs.planned import read_rows
-from dfj_bootstrap.runs.reader import RunReader
+from dfj_bootstrap.storage.atomic import replacing
+from dfj_bootstrap.storage.planned import read_rows
+from dfj_bootstrap.storage.reader import RunReader
 
 NAME = "predictions.jsonl"
 """The file in the run folder."""

@@ -26,7 +26,7 @@ from dfj_bootstrap.estimate.predicting import likely_cost
 from dfj_bootstrap.intake.json_rows import JsonObject
 from dfj_bootstrap.intake.picture_rows import PictureRow
 from dfj_bootstrap.local_paths import local_path
-from dfj_bootstrap.runs.folder import check_run_folder
+from dfj_bootstrap.storage.folder import check_run_folder
 from dfj_bootstrap.tasks.asking import Asked
 from dfj_bootstrap.tasks.detect import Detect
 from dfj_bootstrap.tasks.judge import Judge

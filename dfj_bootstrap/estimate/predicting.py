@@ -15,7 +15,7 @@ from dfj_bootstrap.estimate.parts import parts_of
 from dfj_bootstrap.estimate.sizes import input_tokens, size_of
 from dfj_bootstrap.intake.picture_rows import PictureRow, PictureRows
 from dfj_bootstrap.intake.plan import make_plan
-from dfj_bootstrap.runs.planned import PlanSummary, read_partition
+from dfj_bootstrap.storage.planned import PlanSummary, read_partition
 from dfj_bootstrap.tasks.asking import Asked
 
 _SAID = 150

@@ -15,8 +15,8 @@ from dfj_bootstrap.prompting import judging
 from dfj_bootstrap.prompting.templates import Prompt, load_prompt
 from dfj_bootstrap.roles.casting import Cast
 from dfj_bootstrap.roles.identity import Forms
-from dfj_bootstrap.runs.ledger import Ledger
-from dfj_bootstrap.runs.tables import Row, Schema
+from dfj_bootstrap.storage.ledger import Ledger
+from dfj_bootstrap.storage.tables import Row, Schema
 from dfj_bootstrap.tasks.asking import Asked, Asking, filled, items_of
 from dfj_bootstrap.tasks.prediction_ledger import PREDICTIONS
 from dfj_bootstrap.tasks.predictions import TABLES, Predicted

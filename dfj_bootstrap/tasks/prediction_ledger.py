@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfj_bootstrap.runs.ledger import Ledger, Unit
+from dfj_bootstrap.storage.ledger import Ledger, Unit
 
 BOOKED = {"ok": "ok", "unparsable": "unparsable", "refused": "declined", "failed": "failed"}
 """A prediction's status → its word in the books, where rows that are *refused* are those of the input."""

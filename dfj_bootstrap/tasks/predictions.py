@@ -17,7 +17,7 @@ from dfj_bootstrap.prompting.judging import Opinion
 from dfj_bootstrap.prompting.replies import Reader
 from dfj_bootstrap.roles.casting import Cast
 from dfj_bootstrap.roles.model_asking import Question, Speaker
-from dfj_bootstrap.runs.tables import Row, Schema
+from dfj_bootstrap.storage.tables import Row, Schema
 from dfj_bootstrap.tasks.prediction_ledger import BOOKED
 
 T = TypeVar("T")

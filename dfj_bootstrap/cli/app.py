@@ -10,12 +10,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dfj_bootstrap import __version__
 from dfj_bootstrap.cli.terminal import printable, set_up_logging, write_lines
 
+_ORDER = (
+    "init", "check", "plan", "preview", "generate", "status", "show", "verify", "calls",
+    "train", "judge", "detect", "score",
+)  # fmt: skip
+"""The commands as the help lists them: in the order in which people come to need them."""
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, context: Any) -> list[str]:
+        """Names in our order; a command that has no place there comes last."""
+        names = super().list_commands(context)
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
 app = typer.Typer(
     name="dfj",
+    cls=_Commands,
     help="Grow graded rationale ladders into DFJ-Meta, the training data of a reasoning judge.",
     no_args_is_help=True,
     add_completion=False,

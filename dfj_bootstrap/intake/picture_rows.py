@@ -25,7 +25,7 @@ from dfj_bootstrap.intake.json_lines import JsonLine
 from dfj_bootstrap.intake.json_rows import GivenRows, JsonObject, JsonRows, Line, checked
 from dfj_bootstrap.intake.judged_rows import picture_of
 from dfj_bootstrap.intake.reading_ahead import looked_at
-from dfj_bootstrap.intake.safe_text import one_line
+from dfj_bootstrap.intake.safe_text import NAME_CHARACTERS, one_line
 
 Check = Callable[[JsonObject], object]
 """Raises ``RowRefused`` where a row won't do for the job."""
@@ -72,7 +72,7 @@ class PictureFolder:
         place = one_line(str(self.folder))
         for number, row in enumerate(self._rows(), 1):
             line = JsonLine(number, row, _as_json(row))
-            yield line, checked(place, line, picture_of)
+            yield line, checked(place, line, _named)
 
     def nothing(self) -> str:
         return f"{one_line(str(self.folder))}: there are no pictures ({', '.join(_SUFFIXES)})"
@@ -170,6 +170,12 @@ class _Pictures:
             return open_image(self.root, name)
         except BadImage as bad:
             return bad
+
+
+def _named(row: Mapping[str, Any]) -> object:
+    """A picture's path as its row's id; one that is too long for a name leaves it to the row's content."""
+    name = picture_of(row)
+    return name if len(name) <= NAME_CHARACTERS else None
 
 
 def _as_json(row: JsonObject) -> bytes:

@@ -20,6 +20,9 @@ from dfj_bootstrap.calls.call import IMAGE
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.resources import shipped
 
+IMAGE_TAG = "<image>"
+"""Stands for the picture in the prompts of others, as in the rows that judges are trained on."""
+
 _PLACEHOLDER = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
 _IMAGE = re.compile(r"(?<!\{)\{image\}(?!\})")
 _SECTION = re.compile(r"^=== *([a-z_]+) *===[ \t]*\n?", re.MULTILINE)
@@ -65,7 +68,8 @@ class Form:
         required: those that it cannot do without.
         image: whether ``{image}`` may stand in it.
         sections: name → its placeholders; every section is needed.
-        braces: whether any other name in braces is text: prompts of others show forms such as ``{A_or_B}``.
+        braces: whether any other name in braces is text: prompts of others show forms such as ``{A_or_B}``,
+            and place the picture by its tag.
     """
 
     known: frozenset[str]
@@ -130,9 +134,11 @@ def check_placeholders(prompt: Prompt, form: Form) -> None:
     known = form.known | ({"image"} if form.image else frozenset())
     found = [name for name in placeholders(prompt.text) if name in known or not form.braces]
     _check_names(prompt.name, "", found, known, form.required)
-    if placeholders(prompt.text).count("image") > 1:
+    tags = prompt.text.count(IMAGE_TAG) if form.braces else 0
+    if tags + placeholders(prompt.text).count("image") > 1:
+        tag = f" or {IMAGE_TAG}" if tags else ""
         raise ConfigError(
-            f"prompt {prompt.name!r}: {{image}} stands more than once; the picture is sent once"
+            f"prompt {prompt.name!r}: {{image}}{tag} stands more than once; the picture is sent once"
         )
     for name in prompt.sections:
         if name not in form.sections:

@@ -127,7 +127,7 @@ class Speaker:
         if not line.send_images or question.image is None:
             parts = tuple(part for part in parts if part != IMAGE)
         if why:
-            parts = (*parts[:-1], parts[-1] + try_again(why, try_index, self.tries))
+            parts = _with_words(parts, try_again(why, try_index, self.tries))
         place = replace(question.place, try_index=question.place.try_index + try_index)
         return Call(
             role=self.role,
@@ -173,6 +173,11 @@ def _take(reply: Reply, read: Reader[T]) -> T:
         if reply.finish is Finish.LENGTH:
             raise _Wasted("cut_off", _CUT_OFF) from None
         raise _Wasted("unparsable", str(unreadable)) from None
+
+
+def _with_words(parts: tuple[str, ...], words: str) -> tuple[str, ...]:
+    """A question with words at its end, which may be a picture."""
+    return (*parts, words) if parts[-1] == IMAGE else (*parts[:-1], parts[-1] + words)
 
 
 def _add(so_far: Provenance, prompt: str, reply: Reply) -> Provenance:

@@ -101,10 +101,8 @@ class Asking:
 
     async def _one(self, row: PictureRow, number: int, asked: Asked, read: Reader[Opinion[T]]) -> Answer[T]:
         place = Place(row.id, round_index=number)
-        label = row.data.get("label")
-        question = Question(
-            asked.prompt, asked.parts, row.image, self.fields, place, label if isinstance(label, str) else ""
-        )
+        label = str(row.data.get("label") or "").strip().lower()
+        question = Question(asked.prompt, asked.parts, row.image, self.fields, place, label)
         return await answer(self.speaker, question, read)
 
     def predicted(self, verdict: Mapping[str, Any], said: Sequence[Answer[Any]]) -> Predicted:

@@ -87,3 +87,30 @@ def test_rows_are_never_told_their_label_and_what_is_written_can_be_judged(tmp_p
     assert [row["prediction"]["rationale"] for row in judged] == written
     assert all(row["prediction"]["score"] in range(1, 6) for row in judged)
     assert all(text in "".join(request.text for request in requests) for text in written)
+
+
+BAD = sorted((Path(__file__).parents[1] / "data" / "bad").glob("*.jsonl"))
+
+
+def test_files_that_are_hostile_or_broken_cost_their_bad_rows_alone(tmp_path: Path) -> None:
+    async def run() -> list[subprocess.CompletedProcess[str]]:
+        async with ModelServer() as server:
+            path = write_judge_config(tmp_path, server.base_url)
+            done = []
+            for file in BAD:
+                where = ("--input", file, "--output", tmp_path / file.stem)
+                done.append(await asyncio.to_thread(dfj, "detect", path, *where))
+            return done
+
+    ends = {file.stem: done for file, done in zip(BAD, asyncio.run(run()), strict=True)}
+    nothing = {name for name, done in ends.items() if done.returncode == 2}
+    assert nothing == {"empty", "only_blank_lines"}
+    for file in BAD:
+        done = ends[file.stem]
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.splitlines()[-1]) < 600
+        if done.returncode == 0:
+            found, turned_down = predictions(tmp_path / file.stem), refused(tmp_path / file.stem)
+            failed = [row for row in found if row["prediction"]["status"] == "failed"]
+            assert len(failed) <= len(turned_down)
+            assert all("the row was refused" in row["prediction"]["why"] for row in failed)

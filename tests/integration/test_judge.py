@@ -128,6 +128,18 @@ def test_the_config_may_ask_for_a_schema(tmp_path: Path) -> None:
     assert predictions(tmp_path / "run")[0]["prediction"]["status"] == "ok"
 
 
+def test_an_answer_that_cannot_be_read_is_asked_for_again_where_the_config_says_so(tmp_path: Path) -> None:
+    (row,) = plain_scores(tmp_path, 1)
+    turns = [{"role": "user", "content": f"Judge: {text(3, 0)}<image>"}]
+    rows = write_rows(tmp_path, [{"messages": turns, "images": [row["image"]]}])
+    behaviour = Behaviour(script={1: "garbage"})
+    done, (_, again) = judged(tmp_path, rows, behaviour=behaviour, judge={"tries": 2})
+    assert done.returncode == 0, done.stderr
+    assert [part["type"] for part in again.body["messages"][0]["content"]] == ["text", "image_url", "text"]
+    assert "This is try 2 of 2." in again.text
+    assert predictions(tmp_path / "run")[0]["prediction"]["score"] == 3
+
+
 def test_both_orders_tell_whether_the_judge_is_consistent(tmp_path: Path) -> None:
     rows = plain_pairs(tmp_path, 10)
     done, requests = judged(tmp_path, write_rows(tmp_path, rows), "--both-orders")
@@ -355,9 +367,12 @@ def test_its_calls_can_be_seen_with_their_prompts(tmp_path: Path) -> None:
     assert sorted(call["prompt"] for call in calls) == sorted(request.text for request in requests)
 
 
-def test_the_folder_of_a_judge_is_not_generations(tmp_path: Path) -> None:
+def test_the_folder_of_a_judge_is_not_generations_and_not_another_judges(tmp_path: Path) -> None:
     path = write_rows(tmp_path, plain_pairs(tmp_path, 2))
     judged(tmp_path, path)
+    other = dfj("generate", ROOT / "configs" / "rehearsal.yaml", "--output", tmp_path / "run")
+    assert other.returncode == 2
+    assert "holds a run of another kind (judge)" in other.stderr
     done, _ = judged(tmp_path, path, judge={"max_tokens": 9})
     assert done.returncode == 2
     assert "judge.max_tokens (2048, now 9)" in done.stderr

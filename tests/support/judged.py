@@ -90,8 +90,8 @@ def write_judge_config(folder: Path, base_url: str, **values: Any) -> Path:
 
 
 def predictions(run: Path) -> list[dict[str, Any]]:
-    """The rows of ``predictions.jsonl``."""
-    return [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    """The rows of ``predictions.jsonl``, whose texts may hold other separators of lines than ``\\n``."""
+    return [json.loads(line) for line in (run / "predictions.jsonl").read_bytes().splitlines()]
 
 
 def kind_of(path: Path) -> type[RunConfig]:

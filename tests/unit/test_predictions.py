@@ -16,6 +16,7 @@ from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, VLLMModel
 from dfj_bootstrap.domain.rationale import Label, Rationale
 from dfj_bootstrap.endpoints.gemini import wire as gemini
 from dfj_bootstrap.endpoints.openai import wire as openai
+from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.intake.item_rows import RowRefused
 from dfj_bootstrap.intake.json_lines import JsonLine, read_lines
 from dfj_bootstrap.intake.judged_rows import candidate, picture_of, row_id, shown_by, texts_of
@@ -141,6 +142,9 @@ def test_the_shipped_prompts_have_their_places_and_those_of_others_may_have_more
     ):  # fmt: skip
         check_placeholders(load_prompt(f"judge/{name}"), form)
     check_placeholders(parse_prompt("own", "{response_a} {response_b} {A_or_B} {x: 1}"), PAIRWISE)
+    for twice in ("<image>{image}", "<image><image>", "{image} {image}"):
+        with pytest.raises(ConfigError, match="more than once"):
+            check_placeholders(parse_prompt("own", f"{twice}{{candidate_response}}"), POINTWISE)
 
 
 @given(TEXTS, TEXTS)

@@ -22,7 +22,7 @@ _SIDE = 28
 """Pixels of the picture's sides."""
 
 
-def speak_to_all(config: Config, display: Display) -> dict[str, Spoken]:
+def speak_to_all(config: RunConfig, display: Display) -> dict[str, Spoken]:
     """Ask each model in use once; model's name → how it did.
 
     Raises:
@@ -38,7 +38,7 @@ def speak_to_all(config: Config, display: Display) -> dict[str, Spoken]:
     return {name: found[name] for name in config.paid_models}
 
 
-def _brief(config: Config, run: Path) -> RunConfig:
+def _brief(config: RunConfig, run: Path) -> RunConfig:
     """The same models, given up sooner; no money is counted, and similarity needs no call."""
     models = {
         name: model.model_copy(update={"max_attempts": min(model.max_attempts, ATTEMPTS)})
@@ -46,9 +46,10 @@ def _brief(config: Config, run: Path) -> RunConfig:
         else model
         for name, model in config.models.items()
     }
-    similarity = config.similarity.model_copy(update={"backend": "none"})
-    here = {"output": run, "engine": EngineConfig(), "budget_usd": None}
-    return config.model_copy(update={"models": models, "similarity": similarity, **here})
+    update = {"models": models, "output": run, "engine": EngineConfig(), "budget_usd": None}
+    if isinstance(config, Config):
+        update["similarity"] = config.similarity.model_copy(update={"backend": "none"})
+    return config.model_copy(update=update)
 
 
 def _picture(folder: Path) -> ImageRef:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dfj_bootstrap.app.greet import speak_to_all
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.report import Report, money
-from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.config.run import RunConfig
 
 if TYPE_CHECKING:
     from dfj_bootstrap.tasks.greet import Spoken
 
 
-def check_live(config: Config) -> Report:
+def check_live(config: RunConfig) -> Report:
     """Ask each model in use once; the exit code is 2 where one can't be used.
 
     Raises:

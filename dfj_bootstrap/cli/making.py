@@ -33,11 +33,14 @@ def check(
 ) -> None:
     """Is everything right before money is spent? Config, prompts, keys, every seed row and image.
 
+    A config that is only a judge's or a detector's is looked at as such.
+
     Example: dfj check configs/demo.yaml
     """
     from dfj_bootstrap.cli.check import check_run
+    from dfj_bootstrap.config.file import kind_in
 
-    show(check_run(load(config, overrides), live=live), as_json)
+    show(check_run(load(config, overrides, kind=kind_in(config)), live=live), as_json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from dfj_bootstrap.config.jobs import is_of_another_job
+from dfj_bootstrap.config.jobs import CONFIGS, is_of_another_job
 from dfj_bootstrap.config.models import Model, RulesModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.section import Section, nearest
@@ -44,6 +44,20 @@ def load_config(kind: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
         return config.resolved(path.resolve().parent)
     except (ConfigError, RuntimeError) as error:  # or no home folder for a `~name`
         raise ConfigError(f"{path}: {error}") from None
+
+
+def kind_in(path: Path) -> type[RunConfig]:
+    """Of which job a YAML file is: the first whose needed keys it has; generation's where it has none's.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    keys = _read_yaml(path).keys()
+    return next((kind for kind in CONFIGS if _needed(kind) <= keys), CONFIGS[0])
+
+
+def _needed(kind: type[RunConfig]) -> set[str]:
+    return {name for name, field in kind.model_fields.items() if field.is_required()}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

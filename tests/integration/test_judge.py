@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.judged import (
     plain_pairs,
@@ -431,3 +432,16 @@ def test_the_example_of_the_page_is_word_for_word_what_happens(tmp_path: Path) -
             )
             said += f"{line}\n{done.stdout}"
     assert said == console
+
+
+def test_check_looks_at_a_config_that_is_only_a_judges(tmp_path: Path) -> None:
+    config = tmp_path / "judge.yaml"
+    config.write_text(yaml.safe_dump({"models": {"m": {"backend": "scripted"}}, "judge": {"model": "m"}}))
+    checked = dfj("check", config, "--live", "--json")
+    assert checked.returncode == 0, checked.stderr
+    said = json.loads(checked.stdout)
+    assert said["roles"]["judge"]["endpoint"] == "m"
+    assert said["live"]["m"]["problem"] == ""
+    wrong = dfj("check", config, "--set", "judge.prompt=generator/v1")
+    assert wrong.returncode == 2
+    assert "candidate_response" in wrong.stderr

@@ -10,10 +10,6 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from dfj_bootstrap.config.detect import DetectConfig
-from dfj_bootstrap.config.judge import JudgeConfig
-from dfj_bootstrap.config.run import RunConfig
-from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.endpoints.scripted.roles import MARKS
 
 LABELS = ("real", "fake", "edited")
@@ -92,9 +88,3 @@ def write_judge_config(folder: Path, base_url: str, **values: Any) -> Path:
 def predictions(run: Path) -> list[dict[str, Any]]:
     """The rows of ``predictions.jsonl``, whose texts may hold other separators of lines than ``\\n``."""
     return [json.loads(line) for line in (run / "predictions.jsonl").read_bytes().splitlines()]
-
-
-def kind_of(path: Path) -> type[RunConfig]:
-    """Of which job a config file is."""
-    keys = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return Config if "seeds" in keys else JudgeConfig if "judge" in keys else DetectConfig

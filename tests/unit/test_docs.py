@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from dfj_bootstrap.cli.app import app
 from dfj_bootstrap.cli.main import MEANINGS
-from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.file import kind_in, load_config
 from dfj_bootstrap.config.jobs import CONFIGS
 from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.run import RunConfig
@@ -29,7 +29,6 @@ from dfj_bootstrap.policy import acceptance, fidelity
 from dfj_bootstrap.roles.rules.writer import NO_ANNOTATIONS
 from docs import rooms as drawn
 from docs.generate import TARGET, every_section, render
-from tests.support.judged import kind_of
 from tests.support.runs import ENVIRONMENT, dfj, write_config
 from tests.support.seeds import write_seed_rows
 from tests.support.stand_in_swift import FLAGS, V4
@@ -129,12 +128,12 @@ def test_yaml_examples_are_good_configurations(tmp_path: Path) -> None:
     for example in examples:
         path = tmp_path / "config.yaml"
         path.write_text(example, encoding="utf-8")
-        load_config(kind_of(path), path)
+        load_config(kind_in(path), path)
 
 
 def test_shipped_configs_are_good_and_their_seeds_are_there() -> None:
     for path in sorted((ROOT / "configs").glob("*.yaml")):
-        config = load_config(kind_of(path), path)
+        config = load_config(kind_in(path), path)
         assert not isinstance(config, Config) or all(file.is_file() for file in config.seed_files)
 
 

@@ -15,16 +15,15 @@ from genai_prices.types import ModelInfo
 
 from dfj_bootstrap.cli.check import check_run
 from dfj_bootstrap.cli.plan import plan_run
-from dfj_bootstrap.config.file import load_config
+from dfj_bootstrap.config.file import kind_in, load_config
 from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, PaidModel, VLLMModel
 from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.image_tokens import family
 from dfj_bootstrap.endpoints.prices import is_sold, priced
-from tests.support.judged import kind_of
 
 CONFIGS = [
-    path for path in sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")) if kind_of(path) is Config
+    path for path in sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")) if kind_in(path) is Config
 ]
 SELLERS = {OpenAIModel: "openai", GeminiModel: "google"}
 

@@ -19,7 +19,7 @@ from dfj_bootstrap.scoring.claims import FIGURES, NO_MATCHER, matching_measures
 from dfj_bootstrap.scoring.rows import RationaleRow
 
 _ORDER = 3
-_NO_PAIR = "no row has both a rationale and a `gold_rationale`"
+_NO_PAIR = "no row has both a rationale and a `gold_rationale` or `reference`"
 NO_ENCODER = "no encoder; name one with --encoder"
 NO_JUDGE = "no judge has scored these; run `dfj judge` over them as candidates, and score its predictions"
 

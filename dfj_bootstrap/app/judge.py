@@ -37,6 +37,7 @@ def judge_one(config: JudgeConfig, row: dict[str, Any], display: Display) -> dic
     """The prediction for a single row, from a run folder that goes away; its picture: a path of this machine.
 
     Raises:
+        ConfigError: the judge matches claims.
         BudgetSpent, RunError, KeyboardInterrupt: as ``start``.
     """
     picture = Path(row["image"]).absolute()
@@ -44,6 +45,8 @@ def judge_one(config: JudgeConfig, row: dict[str, Any], display: Display) -> dic
     with tempfile.TemporaryDirectory(prefix="dfj-judge-") as scratch:
         here = {"output": Path(scratch) / "run", "engine": EngineConfig(), "input": picture.parent}
         task = Judge(with_task(config.model_copy(update=here), rows), rows)
+        if task.config.task == "claims":
+            raise ConfigError("claims are matched over the rows of a file; name it with --input")
         try:
             start(task, Options(), display)
         except SeedsError:
@@ -57,11 +60,13 @@ def with_task(config: JudgeConfig, given: GivenRows | None = None) -> JudgeConfi
     """The configuration with its task: as it says, else as its prompt asks, else as the first row is.
 
     Raises:
-        ConfigError: both orders are wanted of a judge that sees one text at a time.
+        ConfigError: both orders are wanted of a judge that doesn't choose between two texts.
     """
     task = config.task or _of_prompt(config) or _of_rows(config, given)
     if config.both_orders and task == "pointwise":
         raise ConfigError("--both-orders: a pointwise judge sees one text at a time, which has no order")
+    if config.both_orders and task == "claims":
+        raise ConfigError("--both-orders: claims are matched both ways already; it is for a pairwise judge")
     return config.doing(task)
 
 
@@ -69,7 +74,11 @@ def _of_prompt(config: JudgeConfig) -> JudgeTask | None:
     if "prompt" not in config.judge.model_fields_set:
         return None
     found = placeholders(load_prompt(config.judge.prompt).text)
-    return "pairwise" if "response_a" in found else "pointwise" if "candidate_response" in found else None
+    if "response_a" in found:
+        return "pairwise"
+    if "candidate_response" in found:
+        return "claims" if "reference" in found else "pointwise"
+    return None
 
 
 def _of_rows(config: JudgeConfig, given: GivenRows | None) -> JudgeTask:

@@ -84,7 +84,8 @@ def judged_config(
         ConfigError: there is no such task.
     """
     if task is not None and task not in get_args(JudgeTask):
-        raise ConfigError(f"--task {task}: must be {' or '.join(get_args(JudgeTask))}")
+        *others, last = get_args(JudgeTask)
+        raise ConfigError(f"--task {task}: must be {', '.join(others)} or {last}")
     update = {**({"task": task} if task else {}), **({"both_orders": True} if both_orders else {})}
     return with_input(config, rows).model_copy(update=update)
 

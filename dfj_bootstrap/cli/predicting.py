@@ -23,7 +23,7 @@ def judge(
     output: Output = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="pointwise or pairwise; default: as the rows are."),
+        typer.Option(metavar="TASK", help="pointwise, pairwise or claims; default: as the rows are."),
     ] = None,
     both_orders: Annotated[
         bool, typer.Option("--both-orders", help="Show each pair in the other order too.")
@@ -37,7 +37,7 @@ def judge(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a judge score rationales, or choose between two; the same output folder resumes.
+    """Have a judge score rationales, choose between two, or match claims; the same output folder resumes.
 
     Example: dfj judge configs/judge.yaml --input test/data.jsonl --output runs/judged
     """

@@ -18,9 +18,6 @@ from dfj_bootstrap.intake.plan import make_plan
 from dfj_bootstrap.storage.planned import PlanSummary, read_partition
 from dfj_bootstrap.tasks.asking import Asked
 
-_SAID = 150
-"""Tokens of an answer: a short reasoning, and a score, a choice or a class."""
-
 Questions = Callable[[PictureRow], list[Asked]]
 
 
@@ -40,7 +37,7 @@ def likely_cost(
             plan = make_plan(Path(scratch), items, limit=min(limit or SAMPLE, SAMPLE), trial=True)
             for row in _rows(Path(scratch), plan, items):
                 for asked in questions(row):
-                    size = size_of(model, input_tokens(model, asked.parts, row.image), _SAID, most)
+                    size = size_of(model, input_tokens(model, asked.parts, row.image), asked.likely, most)
                     load += Load(Range.exactly(1), size.input, size.output)
     except SeedsError:
         return None

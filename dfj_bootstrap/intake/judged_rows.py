@@ -1,7 +1,8 @@
 """What a row gives a judge or a detector to look at, in whichever of the forms met in the field it comes.
 
 - The published schema: ``messages``, whose user turn is the whole question, and ``images``.
-- Plain rows: ``image``, ``label``, and ``candidate``, or ``response_a`` and ``response_b``.
+- Plain rows: ``image``, ``label``, and ``candidate``, or ``response_a`` and ``response_b``; beside a
+  candidate perhaps ``gold_rationale`` or ``reference``, the text to match it with.
 - What ``dfj detect`` has written of a picture: ``prediction.rationale`` and ``prediction.label``.
 - The exams XAIGID-RewardBench (``caption_1``, ``caption_2``), Multimodal RewardBench (``Output1``,
   ``Output2``) and VL-RewardBench (``response``, a list of two).
@@ -28,6 +29,7 @@ IMAGE_TAG = "<image>"
 
 _PICTURES = ("image", "Image", "image_path", "img_path")
 _PAIRS = (("response_a", "response_b"), ("caption_1", "caption_2"), ("Output1", "Output2"))
+_REFERENCES = ("gold_rationale", "reference")
 _QUERIES = ("query", "Text", "question")
 _TAGGED = re.compile(r"\s*<reasoning>(.*)</reasoning>\s*<answer>\s*(\w+)\s*</answer>\s*", re.DOTALL)
 _CANDIDATE = re.compile(
@@ -127,6 +129,18 @@ def texts_of(row: JsonObject) -> Shown:
             "", "the row has none of `messages`, `candidate`, and `response_a` with `response_b`"
         )
     return found
+
+
+def reference_of(row: JsonObject) -> str:
+    """The text that a row's one text is to be matched with, as it is put into a prompt.
+
+    Raises:
+        RowRefused: there is none.
+    """
+    name = next((name for name in _REFERENCES if row.get(name) is not None), None)
+    if name is None:
+        raise RowRefused("gold_rationale", "missing; it, or `reference`, is what the text is matched with")
+    return _text(name, row[name])
 
 
 def written_before(row: JsonObject) -> dict[str, str]:

@@ -34,6 +34,13 @@ POINTWISE = Form(_OF_A_PICTURE | {"candidate_response"}, frozenset({"candidate_r
 PAIRWISE = Form(
     _OF_A_PICTURE | {"response_a", "response_b"}, frozenset({"response_a", "response_b"}), True, {}, True
 )
+CLAIMS = Form(
+    _OF_A_PICTURE | {"reference", "candidate_response"},
+    frozenset({"reference", "candidate_response"}),
+    True,
+    {},
+    True,
+)
 DETECTOR = Form(frozenset({"query"}), frozenset(), True, {}, True)
 
 SCORE_FIELDS: Schema = {
@@ -55,6 +62,12 @@ def choice_fields(*, ties: bool) -> Schema:
 def question(prompt: Prompt, values: Mapping[str, str]) -> tuple[str, ...]:
     """A prompt's text with values filled in, and the picture, which stands in front unless it is placed."""
     return _around_the_picture(prompt.text, _PLACED, lambda part: fill(part, values))
+
+
+def question_on_texts(prompt: Prompt, values: Mapping[str, str]) -> tuple[str, ...]:
+    """As ``question``, but the picture is shown only where the prompt places it."""
+    parts = question(prompt, values)
+    return parts if _PLACED.search(prompt.text) else parts[1:]
 
 
 def whole_turn(turn: str) -> tuple[str, ...]:

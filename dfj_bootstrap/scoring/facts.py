@@ -103,11 +103,17 @@ def task(data: Data) -> Task | None:
     """What the row asks for, by its own fields; None where they don't tell."""
     if any(key in data for key in _PAIR_KEYS):
         return Task.PAIRWISE
-    if "level" in data or "candidate" in data:
-        return Task.POINTWISE
+    if "level" in data or ("candidate" in data and reference(data) is None):
+        return Task.POINTWISE  # a candidate beside a reference may also have been matched with it
     if _SCORE.search(target := _turn(data, "assistant")):
         return Task.POINTWISE
     return Task.PAIRWISE if _ANSWER.search(target) else None
+
+
+def reference(data: Data) -> str | None:
+    """The text that the candidate is compared with; None where the row has none."""
+    texts = (data.get("gold_rationale"), data.get("reference"))
+    return next((text for text in texts if isinstance(text, str) and text.strip()), None)
 
 
 def level(data: Data) -> int | None:

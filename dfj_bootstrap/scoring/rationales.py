@@ -1,7 +1,7 @@
 """Rationales that a model wrote, against the gold ones: the figures of the rationale table.
 
 Words in common say little about what was seen in a picture; they stand here because the field reports them.
-Entities and claims matched both ways need a model's calls, and are not here.
+Claims and entities matched both ways (``claims.py``) say more, and are there where a model has matched them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 
 from dfj_bootstrap.scoring.bootstrap import ByImage, Floats, Measure, ratio, undefined
+from dfj_bootstrap.scoring.claims import FIGURES, NO_MATCHER, matching_measures
 from dfj_bootstrap.scoring.rows import RationaleRow
 
 _ORDER = 3
-_NO_PAIR = "no row has both a rationale and a `gold_rationale`"
+_NO_PAIR = "no row has both a rationale and a `gold_rationale` or `reference`"
 NO_ENCODER = "no encoder; name one with --encoder"
 NO_JUDGE = "no judge has scored these; run `dfj judge` over them as candidates, and score its predictions"
 
@@ -36,7 +37,10 @@ def rationale_measures(rows: Sequence[RationaleRow], bert_scores: BertScores | N
         measures |= _against_gold(by_image, paired, pairs, bert_scores)
     judged = np.array([row.score is not None for row in rows])
     scores = np.array([row.score or 0 for row in rows], dtype=np.float64)
-    return measures | {"judge_mean": _mean(by_image, scores[judged], judged, NO_JUDGE)}
+    measures |= {"judge_mean": _mean(by_image, scores[judged], judged, NO_JUDGE)}
+    if any(row.matched for row in rows):
+        return measures | matching_measures(by_image, [row.matching for row in rows])
+    return measures | dict.fromkeys(FIGURES, undefined(by_image, NO_MATCHER))
 
 
 def _against_gold(

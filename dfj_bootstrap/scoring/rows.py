@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from dfj_bootstrap.domain.rationale import Label
 from dfj_bootstrap.errors import PredictionsError
 from dfj_bootstrap.scoring import facts
+from dfj_bootstrap.scoring.claims import Matching, matching_of
 from dfj_bootstrap.scoring.facts import BadRow, Data, Task
 
 STATUSES = ("ok", "unparsable", "refused", "failed")
@@ -85,7 +86,13 @@ class DetectionRow:
 
 @dataclass(frozen=True, slots=True)
 class RationaleRow:
-    """A rationale that a model wrote, the gold one, and what a judge scored it."""
+    """A rationale that a model wrote, the gold one, and what a judge said of it.
+
+    Attributes:
+        score: what it scored the text.
+        matching: what it found of each in the other; None is also what is not usable.
+        matched: whether that was what it was asked.
+    """
 
     id: str
     image: str
@@ -93,6 +100,8 @@ class RationaleRow:
     text: str | None
     reference: str | None
     score: int | None
+    matching: Matching | None = None
+    matched: bool = False
 
 
 RowT = TypeVar("RowT", bound=Judged)
@@ -112,6 +121,7 @@ class Predictions(Generic[RowT]):
 
 
 _KINDS: dict[Task, tuple[str, ...]] = {
+    Task.RATIONALES: ("claims",),
     Task.POINTWISE: ("score",),
     Task.PAIRWISE: ("answer",),
     Task.DETECTION: ("label", "rationale"),
@@ -177,7 +187,8 @@ def _same_task(task: Task | None, data: Data, asked: Task | None) -> Task | None
     if asked is Task.RATIONALES:
         return asked
     predicted = _predicted(data)
-    own = None if Task.DETECTION in (task, predicted) else facts.task(data)  # of any row's picture
+    of_any_row = {Task.DETECTION, Task.RATIONALES} & {task, predicted}
+    own = None if of_any_row else facts.task(data)
     if own and predicted and own is not predicted:
         raise BadRow(f"the row is {own}, but its prediction is {predicted} (it has `{_KINDS[predicted][0]}`)")
     found = predicted or own
@@ -256,12 +267,14 @@ def _rationale(source: Source) -> RationaleRow:
     text = next((text for text in texts if isinstance(text, str) and text.strip()), None)
     if text is None and usable:
         raise BadRow("no rationale to score: neither `candidate` nor `prediction.rationale`")
-    reference = data.get("gold_rationale")
+    matched = "claims" in prediction
     return RationaleRow(
         *_common(source),
         text=text,
-        reference=reference if isinstance(reference, str) and reference.strip() else None,
+        reference=facts.reference(data),
         score=facts.rating(prediction["score"], "prediction.score") if judged else None,
+        matching=matching_of(prediction) if usable and matched else None,
+        matched=matched,
     )
 
 

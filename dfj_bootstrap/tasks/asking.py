@@ -28,10 +28,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question about a row's picture; ``prompt``: digest of the prompt that made it, if one did."""
+    """A question about a row.
+
+    Attributes:
+        prompt: digest of the prompt that made it, if one did.
+        likely: tokens of a usual answer: a short reasoning, and a score, a choice or a class.
+    """
 
     parts: tuple[str, ...]
     prompt: str = ""
+    likely: int = 150
 
     @classmethod
     def turn(cls, turn: str) -> Self:
@@ -40,7 +46,16 @@ class Asked:
 
 
 def filled(prompt: Prompt, values: Mapping[str, str | None]) -> Asked:
-    """The question that a prompt makes of what a row shows; of what it doesn't, the value is ``None``.
+    """The question that a prompt makes of what a row shows.
+
+    Raises:
+        RowRefused: the row lacks what the prompt tells.
+    """
+    return Asked(judging.question(prompt, told(prompt, values)), prompt.digest)
+
+
+def told(prompt: Prompt, values: Mapping[str, str | None]) -> dict[str, str]:
+    """What a row shows; of what it doesn't, the value is ``None``.
 
     Raises:
         RowRefused: the row lacks what the prompt tells.
@@ -49,8 +64,7 @@ def filled(prompt: Prompt, values: Mapping[str, str | None]) -> Asked:
         if wanted in values and values[wanted] is None:
             field = "label" if wanted == "ground_truth_label" else wanted
             raise RowRefused(field, f"missing; the prompt tells it ({{{wanted}}})")
-    given = {key: value for key, value in values.items() if value is not None}
-    return Asked(judging.question(prompt, given), prompt.digest)
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def items_of(config: PredictingConfig, given: GivenRows | None, check: Check) -> PictureRows:

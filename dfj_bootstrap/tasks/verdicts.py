@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from dfj_bootstrap.prompting.matching import KINDS, Matching
 from dfj_bootstrap.tasks.predictions import Answer
 
 _MIRRORED = {"A": "B", "B": "A"}
@@ -53,6 +55,14 @@ def chosen(said: Sequence[Answer[str]]) -> Verdict:
         if second.status == "failed":
             return {**verdict, "status": "failed", **_words(first), "why": second.why}
     return {**verdict, **_words(first)}
+
+
+def matched(said: Sequence[Answer[Matching]]) -> Verdict:
+    """Of each claim and entity of a reference and a candidate, whether the other text has it too."""
+    (only,) = said
+    found = {kind: asdict(only.value[kind]) if only.value else None for kind in KINDS}
+    why = {"why": only.why} if only.why else {}
+    return {"status": only.status, **found, "raw": only.raw, **why}
 
 
 def _words(answer: Answer[Any]) -> Verdict:

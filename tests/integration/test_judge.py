@@ -307,7 +307,7 @@ def test_a_row_of_the_other_task_is_refused_in_so_many_words(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "config", "said"),
     [
-        (("--task", "both"), {}, "--task both: must be pointwise or pairwise"),
+        (("--task", "both"), {}, "--task both: must be pointwise, pairwise or claims"),
         (("--both-orders", "--task", "pointwise"), {}, "has no order"),
         (("--task", "pairwise"), {"judge": {"prompt": "judge/pointwise-v1"}}, "{response_a} is missing"),
         ((), {"judge": {"model": "rules"}}, "judge.model: the embedded rules can't see"),

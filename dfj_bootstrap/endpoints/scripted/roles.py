@@ -57,6 +57,8 @@ _OPENINGS = (
 )
 _TAGGED = re.compile(r"<reasoning>(.*?)</reasoning>\s*<answer>(\w+)</answer>", re.DOTALL)
 _CLASS_WANTED = re.compile(r"(?:class it names must be|named? this class|names?, this class):\s*(\w+)")
+_COMPARED = re.compile(r"<reference>\n(.*?)\n</reference>\s*<candidate>\n(.*?)\n</candidate>\s*\Z", re.DOTALL)
+_MOST_PARTS = 20
 _LEVEL_WANTED = re.compile(r"rationale of level (\d)")
 
 
@@ -112,7 +114,12 @@ def _rate(prompt: str, digest: str) -> dict[str, object]:
 
 
 def _judge(prompt: str, digest: str) -> dict[str, object]:
-    """A score for a text, or the better of two, by their marks; of two as good the first, or a tie."""
+    """A score for a text, or the better of two, by their marks; of two as good the first, or a tie.
+
+    What a text and its reference share is told by their sentences and the double's own things.
+    """
+    if compared := _COMPARED.search(prompt):
+        return _match(*compared.groups())
     qualities = [_quality(text, digest) for text, _ in _TAGGED.findall(prompt) if "…" not in text]
     if "Rationale B" not in prompt:
         score = qualities[-1] if qualities else _quality(prompt, digest)
@@ -120,6 +127,27 @@ def _judge(prompt: str, digest: str) -> dict[str, object]:
     a, b = qualities if len(qualities) == 2 else (draw("a", digest), draw("b", digest))
     even = "tie" if "both_bad" in prompt else "A"
     return {"answer": even if a == b else "A" if a > b else "B"}
+
+
+def _match(reference: str, candidate: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, own, other in (("reference", reference, candidate), ("candidate", candidate, reference)):
+        for kind, parts_of in (("claims", _sentences), ("entities", _things)):
+            others = parts_of(other)
+            parts = [{"text": part, "matched": part in others} for part in parts_of(own)]
+            found[f"{name}_{kind}"] = parts[:_MOST_PARTS]
+    return found
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences of a text, each once, without the tags and the class around them."""
+    tagged = _TAGGED.search(text)
+    sentences = (sentence.strip().lower() for sentence in (tagged[1] if tagged else text).split("."))
+    return list(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def _things(text: str) -> list[str]:
+    return [thing for thing in _THINGS if thing in text.lower()]
 
 
 def _quality(text: str, digest: str) -> int:

@@ -123,7 +123,8 @@ def _invented(role: str, prompt: str, digest: str, off_level: float, body: Mappi
     fields = answer(role, prompt, digest, off_level)
     if "response_format" in body:
         return json.dumps(fields)
-    return "\n".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    said = {name: json.dumps(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return "\n".join(f"<{name}>{value}</{name}>" for name, value in said.items())
 
 
 def _recorded(recorded: Recorded) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CAPTIONS = {
     "roles": "who plays which role: a prompt and a model, or the rules",
     "scoring": "predictions to figures with intervals",
     "dataset": "tables to splits, pairs, shards, cards",
-    "endpoints": "openai, gemini, vllm, scripted",
+    "endpoints": "openai, gemini, vllm, swift, scripted",
     "limits": "calls in flight, rates, dollars",
     "prompting": "files to messages, replies to values",
     "calls": "the paid call, its key, the journalled client",
@@ -33,6 +33,7 @@ CAPTIONS = {
     "stages": "the loop as plain async code: start here",
     "policy": "decisions: values in, verdict out",
     "similarity": "embeddings, lexical, none",
+    "ms_swift": "the command that trains and infers",
     "domain": "the nouns: frozen values",
     "language": "English by tables",
 }
@@ -42,7 +43,7 @@ _COLOURS = {
     "run": ("cli", "estimate", "app", "cluster", "engine", "tasks", "training"),
     "work": ("roles", "dataset", "scoring", "endpoints", "limits", "prompting", "calls"),
     "disk": ("intake", "config", "storage"),
-    "pure": ("stages", "policy", "similarity", "domain", "language"),
+    "pure": ("stages", "policy", "similarity", "ms_swift", "domain", "language"),
 }
 _WIDTH, _MARGIN, _GAP, _HEIGHT, _STEP = 960, 10, 12, 40, 58
 _STYLE = """

@@ -14,12 +14,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dfj_bootstrap.errors import ConfigError, RunError, RunFolderError
+from dfj_bootstrap.ms_swift.asking import About, Swift, asking
+from dfj_bootstrap.ms_swift.command import ASSUMED, find_swift, not_installed
 from dfj_bootstrap.training import preflight
 from dfj_bootstrap.training.job import TrainingJob, Wanted, make_job
 from dfj_bootstrap.training.launch import Say, Training
 from dfj_bootstrap.training.lengths import Estimate, Lengths
 from dfj_bootstrap.training.model_check import model_check
-from dfj_bootstrap.training.ms_swift import ASSUMED, About, Swift, asking, find_swift, not_installed
 from dfj_bootstrap.training.preflight import FAILED, OK, WARNING, Check
 from dfj_bootstrap.training.resume import Start, starting_point
 from dfj_bootstrap.training.rows import find_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -154,8 +154,7 @@ class VLLMModel(PaidModel):
     @field_validator("args", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
-        plain = isinstance(value, list)
-        return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+        return _as_words(value)
 
     @property
     def asked_as(self) -> str:
@@ -170,10 +169,59 @@ class VLLMModel(PaidModel):
     @field_validator("args")
     @classmethod
     def _not_ours(cls, args: list[str]) -> list[str]:
-        for name in ("--host", "--port", "--api-key", "--served-model-name"):
-            if any(each.split("=")[0].replace("_", "-") == name for each in args):
-                raise ValueError(f"{name} is set by the run itself")
-        return args
+        return _without(args, ("--host", "--port", "--api-key", "--served-model-name"))
+
+
+class SwiftModel(PaidModel):
+    """A model that ms-swift's `swift infer` asks, a process for each chunk of calls; on the local engine."""
+
+    backend: Literal["swift"]
+    """`swift`."""
+    model: str
+    """A model's folder, or its hub name: a judge, or what the adapter was trained from."""
+    adapter: Path | None = None
+    """A LoRA adapter's folder, e.g. a `checkpoint-N` of `dfj train`; default: the model alone."""
+    command: Path | None = None
+    """The `swift` command of ms-swift's environment; default: found as by `dfj train`."""
+    chunk: int = Field(default=256, ge=1, le=100_000)
+    """Calls that one process answers at the most; each process loads the model anew."""
+    batch: int = Field(default=16, ge=1, le=100_000)
+    """Calls that the model answers at once (`max_batch_size`), and after which answers are written."""
+    timeout_s: float = Field(default=7200, gt=0, le=86_400)
+    """Seconds that a process may take for its chunk, loading the model included."""
+    args: list[str] = Field(default=[])
+    """Further arguments of `swift infer`, e.g. `["--infer_backend", "vllm"]`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_chunk_is_in_flight(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        chunk = data.get("chunk", cls.model_fields["chunk"].default)
+        if data.get("max_in_flight", chunk) != chunk:
+            raise ValueError("`max_in_flight` is what `chunk` says here; leave it out")
+        for name in ("requests_per_minute", "tokens_per_minute", "prices", "max_attempts"):
+            usual = cls.model_fields[name].default
+            if data.get(name, usual) != usual:
+                raise ValueError(f"`{name}` is for servers, and `swift infer` is none; leave it out")
+        return {**data, "max_in_flight": chunk}
+
+    @field_validator("args", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return _as_words(value)
+
+    @field_validator("args")
+    @classmethod
+    def _not_ours(cls, args: list[str]) -> list[str]:
+        return _without(args, _OF_THE_RUN)
+
+
+_OF_THE_RUN = (
+    "--model", "--adapters", "--val-dataset", "--result-path", "--max-new-tokens", "--temperature",
+    "--stream", "--max-batch-size", "--write-batch-size",
+)  # fmt: skip
+"""Flags of ``swift infer`` that aren't the user's."""
 
 
 class Faults(Section):
@@ -231,7 +279,8 @@ class RulesModel(Section):
 
 
 Model = Annotated[
-    OpenAIModel | GeminiModel | VLLMModel | ScriptedModel | RulesModel, Field(discriminator="backend")
+    OpenAIModel | GeminiModel | VLLMModel | SwiftModel | ScriptedModel | RulesModel,
+    Field(discriminator="backend"),
 ]
 
 
@@ -240,3 +289,22 @@ def _without_problem(value: str | None, problem_of: Callable[[str], str]) -> str
     if problem:
         raise ValueError(problem)
     return value
+
+
+def _as_words(value: Any) -> Any:
+    """Arguments of a command as texts, where YAML made numbers of them."""
+    plain = isinstance(value, list)
+    return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+
+
+def _without(args: list[str], ours: Iterable[str]) -> list[str]:
+    """Arguments that name none of ours.
+
+    Raises:
+        ValueError: one does.
+    """
+    named = {each.split("=")[0].replace("_", "-") for each in args}
+    for name in ours:
+        if name in named:
+            raise ValueError(f"{name} is set by the run itself")
+    return args

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dfj_bootstrap.config.models import Model, PaidModel, RulesModel, ScriptedModel
+from dfj_bootstrap.config.models import Model, PaidModel, RulesModel, SwiftModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.section import Section, nearest
 from dfj_bootstrap.config.sections import EngineConfig, SimilarityConfig
@@ -58,7 +58,7 @@ class RunConfig(Section):
         update: dict[str, Any] = {
             **{name: _absolute(name, value, base) for name, value in self if isinstance(value, Path | list)},
             **{name: _with_prompts(role, base) for name, role in self.roles.items()},
-            "models": {name: _with_replay(name, model, base) for name, model in self.models.items()},
+            "models": {name: _with_paths(name, model, base) for name, model in self.models.items()},
         }
         return self.model_copy(update=update)
 
@@ -128,7 +128,12 @@ def _with_prompts(role: Role, base: Path) -> Role:
     return role.model_copy(update=own_files(role, base, "prompt", "justify_prompt"))
 
 
-def _with_replay(name: str, model: Model, base: Path) -> Model:
-    if not isinstance(model, ScriptedModel) or not model.replay:
-        return model
-    return model.model_copy(update={"replay": local_path(f"models.{name}.replay", model.replay, base)})
+def _with_paths(name: str, model: Model, base: Path) -> Model:
+    update: dict[str, Any] = {
+        key: local_path(f"models.{name}.{key}", value, base)
+        for key, value in model
+        if isinstance(value, Path)
+    }
+    if isinstance(model, SwiftModel):
+        update |= own_files(model, base, "model")
+    return model.model_copy(update=update)

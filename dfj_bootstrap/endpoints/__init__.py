@@ -11,6 +11,8 @@ How to add one:
      a frozen ``Dialect`` (what is sent), a ``Problem`` (a refusal), and ``adapted``, to the next dialect.
    - ``endpoint.py``: a ``PaidEndpoint`` with ``_ask``, ``_adapted``, ``_settle`` and ``aclose``.
 
+   One that is no server, as ``swift``: ``complete``, ``stop_admission`` and ``aclose``, and its own limits.
+
 3. A branch in ``roles/backends.py`` that opens it, and imports its client only there: a missing extra
    concerns nobody else. What is opened there is tried before anything is spent.
 
@@ -20,4 +22,5 @@ of limits but to raise ``Broken``, and to tell the gate of a rate that is used u
 ``surroundings.py`` sees to proxies and certificates. ``wire.py``, ``usage.py``, ``finishes.py``,
 ``embedded.py`` and ``waits.py`` read what servers spell differently: JSON, tokens, how an answer ended,
 errors in a 200, headers that ask to wait. ``prices.py`` knows what public models cost.
+``child.py`` starts what must not outlive this process.
 """

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dfj_bootstrap.calls.call import Endpoint
-from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, PaidModel, ScriptedModel, VLLMModel
+from dfj_bootstrap.config.models import (
+    GeminiModel,
+    OpenAIModel,
+    PaidModel,
+    ScriptedModel,
+    SwiftModel,
+    VLLMModel,
+)
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.sections import SimilarityConfig
 from dfj_bootstrap.endpoints.keys import key_of, key_variable
@@ -102,6 +109,10 @@ def open_endpoint(
 
         servers = replicas[name] if replicas else local_replicas(name, model, config.output)
         return VLLMEndpoint(name, model, servers, **client)
+    if isinstance(model, SwiftModel):
+        from dfj_bootstrap.endpoints.swift.endpoint import SwiftEndpoint
+
+        return SwiftEndpoint(name, model, config.output)  # its limit is its chunk: no gate, no probe
     key = key_of(name, model)
     if isinstance(model, OpenAIModel):
         from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from dfj_bootstrap.config.models import ScriptedModel, VLLMModel
+from dfj_bootstrap.config.models import ScriptedModel, SwiftModel, VLLMModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.endpoints.keys import key_variable
 from dfj_bootstrap.endpoints.scripted.replay import check_replay
+from dfj_bootstrap.endpoints.swift.command import check_swift
 from dfj_bootstrap.endpoints.vllm.command import check_vllm
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.limits.gate import Gate
@@ -27,6 +28,9 @@ def check_backends(config: RunConfig) -> None:
     if config.compares_by is not None:
         check_available(config.compares_by)
     for name, model in config.paid_models.items():
+        if isinstance(model, SwiftModel):
+            check_swift(name, model, config.engine.kind)
+            continue
         if config.budget_usd is not None and prices_of(model) is None:
             raise ConfigError(
                 f"models.{name}: budget_usd needs to know what {model.model} costs; "

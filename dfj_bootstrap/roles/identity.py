@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, VLLMModel
+from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, SwiftModel, VLLMModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.run import RunConfig
+from dfj_bootstrap.endpoints.swift.adapter import adapter_digest
 from dfj_bootstrap.prompting.templates import Form, check_placeholders, load_prompt
 from dfj_bootstrap.storage.manifest import difference
 
@@ -90,6 +91,7 @@ def _of_model(config: RunConfig, name: str) -> dict[str, Any]:
         **(_thinking(model) if isinstance(model, GeminiModel) else {}),
         **({"reasoning_effort": model.reasoning_effort} if isinstance(model, OpenAIModel) else {}),
         **({"adapter": model.adapter} if isinstance(model, VLLMModel) else {}),
+        **({"adapter": adapter_digest(model.adapter)} if isinstance(model, SwiftModel) else {}),
     }
 
 

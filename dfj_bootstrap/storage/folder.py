@@ -27,7 +27,7 @@ _HALF_MADE = re.compile(r"run\.(lock|holder|spare)|\.run\.json\.[0-9a-f]{32}\.tm
 _OF_A_RUN = {"journal", "plan"}
 
 _OF_A_PREVIEW = re.compile(
-    r"run\.(json|lock|holder|spare)|refused\.jsonl|progress\.json|logs/vllm-.*"
+    r"run\.(json|lock|holder|spare)|refused\.jsonl|progress\.json|logs/(vllm|swift)-.*|swift/.*"
     r"|(journal|parts|tables|plan(\.new|\.old)?)/.*(part-|epoch-|summary|refused|notes).*"
     r"|(.*/)?\.[^/]+\.tmp"
 )

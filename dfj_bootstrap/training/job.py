@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.training.families import picture_limits
+from dfj_bootstrap.ms_swift.families import picture_limits
 from dfj_bootstrap.training.overrides import Overrides, words
 from dfj_bootstrap.training.recipe import ADDED, Task, recipe
 

@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 
 from dfj_bootstrap.endpoints.vllm import supervisor
 from dfj_bootstrap.errors import RunError
+from dfj_bootstrap.ms_swift.command import without_ours
 from dfj_bootstrap.training.checkpoints import checkpoints
 from dfj_bootstrap.training.job import TrainingJob
 from dfj_bootstrap.training.logbook import Logbook
-from dfj_bootstrap.training.ms_swift import without_ours
 from dfj_bootstrap.training.trainer_log import Figures, Said
 
 LOG = "train.log"

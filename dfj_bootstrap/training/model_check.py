@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dfj_bootstrap.training.families import model_config
+from dfj_bootstrap.ms_swift.families import model_config
 from dfj_bootstrap.training.preflight import FAILED, OK, Check
 from dfj_bootstrap.training.recipe import MODELS
 

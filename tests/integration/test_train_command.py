@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dfj_bootstrap.endpoints.vllm import supervisor
-from dfj_bootstrap.training.ms_swift import VARIABLE
+from dfj_bootstrap.ms_swift.command import VARIABLE
 from tests.support.commands import refusal
 from tests.support.processes import when_gone, when_lines
 from tests.support.runs import ENVIRONMENT, ROOT, dfj, kill, start_dfj, write_config

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.training.ms_swift import VARIABLE
+from dfj_bootstrap.ms_swift.command import VARIABLE
 from tests.support.commands import refusal
 from tests.support.processes import when_gone, when_lines
 from tests.support.runs import ENVIRONMENT, dfj, kill, start_dfj

@@ -1,7 +1,7 @@
 """A test double for ms-swift's ``swift``: counts rows, "trains" in a moment, fails when told to.
 
 ``command_in(FOLDER)`` makes an environment's ``bin``: a ``swift`` and a ``python`` beside it, which answers
-the questions of ``training/ask_swift.py`` with the flags of a real version. Like torchrun it starts a worker
+the questions of ``ms_swift/ask_swift.py`` with the flags of a real version. Like torchrun it starts a worker
 in a session of its own. It is told by variables:
 
 - ``STAND_IN_STEPS``: how many it takes; ``STAND_IN_DROP``: rows that it drops.
@@ -10,6 +10,13 @@ in a session of its own. It is told by variables:
 - ``STAND_IN_HANG``: after two steps it waits for ever, it and its worker deaf to SIGTERM.
 - ``STAND_IN_NOTE``: a file that takes the ids of its processes, its arguments and environment.
 - ``STAND_IN_GPUS``, ``STAND_IN_NO_MODEL``: what it answers.
+
+``swift infer`` answers each row with its own words, batch by batch; it is told of rows by a text in them:
+
+- ``STAND_IN_BAD``: the process fails at such a row; ``STAND_IN_STUCK``: it waits for ever.
+- ``STAND_IN_SKIP``: such a row is left out of the results.
+- ``STAND_IN_GARBAGE``: before each result stands a line that is none.
+- ``STAND_IN_FAIL``: its exit code, before the model is loaded; ``STAND_IN_SLOW``: seconds that loading takes.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +35,8 @@ FLAGS = Path(__file__).parent.parent / "data" / "ms_swift_flags.json"
 V3, V4 = "3.12.6", "4.6.0"
 CHARACTERS_PER_TOKEN = 4
 
-_WORKER = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+_WORKER = "import signal; signal.pause()"
+_DEAF_WORKER = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
 
 
 def command_in(folder: Path, version: str = V4) -> Path:
@@ -65,7 +74,7 @@ def train(words: list[str]) -> int:
         parser.add_argument(flag, type=Path, required=True)
     parser.add_argument("--resume_from_checkpoint", type=Path)
     arguments, _ = parser.parse_known_args(words)
-    _note(arguments)
+    _note(_DEAF_WORKER)
     if os.environ.get("NODE_RANK", "0") != "0":
         return _told("FAIL")  # torchrun's other nodes write nothing
     rows = len(arguments.dataset.read_text().splitlines()) - _told("DROP")
@@ -74,6 +83,56 @@ def train(words: list[str]) -> int:
         sys.stdout.write(f"    num_rows: {rows}\n}})\n")
         sys.stdout.flush()
     return _steps(arguments)
+
+
+def infer(words: list[str]) -> int:
+    """Answers to rows, appended to the result file as the real one does."""
+    parser = argparse.ArgumentParser(description="Stand-in for `swift infer`.")
+    parser.add_argument("verb", choices=["infer"])
+    for flag in ("--val_dataset", "--result_path"):
+        parser.add_argument(flag, type=Path, required=True)
+    for flag in ("--max_batch_size", "--write_batch_size"):
+        parser.add_argument(flag, type=int, required=True)
+    arguments, _ = parser.parse_known_args(words)
+    rows = [json.loads(line) for line in arguments.val_dataset.read_text().split("\n") if line]
+    _note(_WORKER, rows=[row["messages"][0]["content"] for row in rows])
+    time.sleep(_told("SLOW"))
+    if _told("FAIL"):
+        sys.stderr.write("ValueError: no such model: it is nowhere\n")
+        return _told("FAIL")
+    sys.stderr.write("[INFO:swift] request_config: RequestConfig(max_tokens=9)\n")
+    size = arguments.write_batch_size
+    for start in range(0, len(rows), size):
+        results = [_inferred(row) for row in rows[start : start + size] if not _holds("SKIP", row)]
+        with arguments.result_path.open("a") as file:
+            file.write("".join(results))
+    return 0
+
+
+def _inferred(row: dict[str, Any]) -> str:
+    if _holds("STUCK", row):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+    if _holds("BAD", row):
+        sys.stderr.write("PIL.UnidentifiedImageError: cannot identify image file\nTrain: 0/1\n")
+        sys.exit(1)
+    text = row["messages"][0]["content"].partition("\n")[0]  # the rest is the form that is asked for
+    size = sum(Path(name).stat().st_size for name in row["images"])
+    response = f"<reasoning>{len(row['images'])} of {size} bytes: {text}</reasoning>\n<answer>real</answer>"
+    result = {
+        "response": response, "labels": None, "logprobs": None,
+        "messages": [*row["messages"], {"role": "assistant", "content": response}],
+        "images": [{"bytes": None, "path": name} for name in row["images"]],
+        "dataset": "rows.jsonl",
+    }  # fmt: skip
+    garbage = '{"response": "half a\n[]\n' if _told("GARBAGE") else ""
+    return f"{garbage}{json.dumps(result, ensure_ascii=False)}\n"
+
+
+def _holds(name: str, row: dict[str, Any]) -> bool:
+    """Whether a row has the text that a variable gives."""
+    text = os.environ.get(f"STAND_IN_{name}")
+    return text is not None and text in row["messages"][0]["content"]
 
 
 def _steps(arguments: argparse.Namespace) -> int:
@@ -101,11 +160,11 @@ def _save(checkpoint: Path, step: int) -> None:
     (checkpoint / "trainer_state.json").write_text(json.dumps({"global_step": step}))
 
 
-def _note(arguments: argparse.Namespace) -> None:
+def _note(code: str, **more: Any) -> None:
     note = os.environ.get("STAND_IN_NOTE")
-    worker = subprocess.Popen([sys.executable, "-c", _WORKER], start_new_session=True) if note else None
+    worker = subprocess.Popen([sys.executable, "-c", code], start_new_session=True) if note else None
     if note and worker:
-        line = {"processes": [os.getpid(), worker.pid], "argv": sys.argv[2:], "env": dict(os.environ)}
+        line = {"processes": [os.getpid(), worker.pid], "argv": sys.argv[2:], "env": dict(os.environ), **more}
         with Path(note).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -116,7 +175,8 @@ def _told(name: str) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "train":
-        sys.exit(train(sys.argv[2:]))
+        verb = infer if sys.argv[2] == "infer" else train
+        sys.exit(verb(sys.argv[2:]))
     for question_line in sys.stdin:
         sys.stdout.write(json.dumps(answer(json.loads(question_line), sys.argv[2])) + "\n")
         sys.stdout.flush()

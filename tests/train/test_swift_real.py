@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.training import ask_swift
+from dfj_bootstrap.ms_swift import ask_swift
+from dfj_bootstrap.ms_swift.asking import asking
 from dfj_bootstrap.training.job import Wanted, make_job
-from dfj_bootstrap.training.ms_swift import VARIABLE, asking, find_swift
 from dfj_bootstrap.training.overrides import parse_overrides
 from dfj_bootstrap.training.recipe import MODELS, Task
 from tests.support.commands import refusal
@@ -32,22 +32,6 @@ _QUICK = (
     "--set", "warmup_ratio=",
 )  # fmt: skip
 _FROM_START_S = 400
-
-
-@pytest.fixture(scope="session")
-def swift() -> Path:
-    command = find_swift()
-    assert command, f"set {VARIABLE}, or use `make test-train`"
-    return command
-
-
-@pytest.fixture(scope="session")
-def model(swift: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    script = ROOT / "tests" / "tools" / "tiny_vlm.py"
-    env = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
-    subprocess.run([swift.parent / "python", script, folder], check=True, env=env)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from dfj_bootstrap.config.models import VLLMModel
 from dfj_bootstrap.config.roles import GeneratorRole
 from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.endpoints.child import tail_of
 from dfj_bootstrap.endpoints.vllm.command import gpu_shares, serve_command
 from dfj_bootstrap.endpoints.vllm.endpoint import Router, ranking, replica_launch
-from dfj_bootstrap.endpoints.vllm.process import tail_of
 from dfj_bootstrap.errors import ConfigError, EndpointRejected, Stopped
 from dfj_bootstrap.roles.generation import FORMS
 from dfj_bootstrap.roles.identity import identity_of

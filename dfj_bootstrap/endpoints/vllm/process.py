@@ -10,19 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import aiohttp
 
-from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
+from dfj_bootstrap.endpoints.child import GRACE_S, end_child, how_it_ended, start_child, tail_of
 from dfj_bootstrap.errors import EndpointRejected
 from dfj_bootstrap.limits.backoff import growing
 
@@ -35,10 +31,6 @@ STEADY_S = 600.0
 _LONGEST_BACKOFF_S = 60.0
 _POLL_S = 0.5
 _PROBE_TIMEOUT_S = 5.0
-_TAIL_BYTES, _TAIL_LINES, _LINE_CHARACTERS = 16384, 3, 300
-
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_CAUSE = re.compile(r"(Error|Exception): ")
 
 
 class Replica(Protocol):
@@ -82,7 +74,7 @@ class ServerProcess:
         self,
         launch: Launch,
         *,
-        grace_s: float = vllm_supervisor.GRACE_S,
+        grace_s: float = GRACE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``sleep`` is what the waits between two lives are made of, for tests to replace."""
@@ -143,17 +135,17 @@ class ServerProcess:
         try:
             async with asyncio.timeout(launch.startup_timeout_s):
                 if not await self._answers(process):
-                    return 0.0, f"ended with {_exit(process)} before it was ready"
+                    return 0.0, f"ended with {how_it_ended(process)} before it was ready"
             since = time.monotonic()
             self._settled.set()
             log.info("%s answers at %s", launch.title, launch.address)
             await process.wait()
-            return max(time.monotonic() - since, 1e-3), f"ended with {_exit(process)}"
+            return max(time.monotonic() - since, 1e-3), f"ended with {how_it_ended(process)}"
         except TimeoutError:
             return 0.0, f"was not ready within {launch.startup_timeout_s:g} s (startup_timeout_s)"
         finally:
             self._settled.clear()
-            await self._end(process)
+            await end_child(process, self._grace_s)
 
     async def _answers(self, process: asyncio.subprocess.Process) -> bool:
         """Wait until it is healthy; false where it ends before."""
@@ -169,35 +161,11 @@ class ServerProcess:
 
     async def _start(self) -> asyncio.subprocess.Process:
         launch = self._launch
-        supervisor = [sys.executable, "-I", vllm_supervisor.__file__, "--grace-s", f"{self._grace_s:g}", "--"]
-        launch.log.parent.mkdir(parents=True, exist_ok=True)
-        with _private(launch.log) as output:
-            process = await asyncio.create_subprocess_exec(
-                *supervisor,
-                *launch.command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, **launch.environment},
-                start_new_session=True,
-            )
+        environment = {**os.environ, **launch.environment}
+        process = await start_child(launch.command, environment, launch.log, self._grace_s)
         self.pid = process.pid
         log.info("%s starts; what it says goes to %s", launch.title, launch.log)
         return process
-
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """Let the supervisor end its group; where it was itself killed, do that here."""
-        assert process.stdin
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(self._grace_s + 5):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        if process.returncode and process.returncode < 0:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
     def _give_up(self, how: str, restarts: int) -> None:
         launch = self._launch
@@ -206,34 +174,6 @@ class ServerProcess:
         self._failure = EndpointRejected(
             f"{launch.title} {how}{again}; its log ({launch.log}) ends with: {said}"
         )
-
-
-def tail_of(path: Path) -> list[str]:
-    """The last lines of a log, and before them the last ones that name an error, without colours."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
-            text = _ESCAPES.sub("", file.read().decode("utf-8", "replace"))
-    except OSError:
-        return []
-    lines = [line.strip()[:_LINE_CHARACTERS] for line in text.splitlines() if line.strip()]
-    causes = [line for line in lines[:-_TAIL_LINES] if _CAUSE.search(line)]
-    return [*causes[-1:], *lines[-_TAIL_LINES:]]
-
-
-def _private(path: Path) -> BinaryIO:
-    """A log to append to, readable by its owner alone: servers print parts of prompts."""
-    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
-def _exit(process: asyncio.subprocess.Process) -> str:
-    """How a supervised server ended, in words; the supervisor gives a signal as 128 and its number."""
-    code = process.returncode or 0
-    number = -code if code < 0 else code - 128
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"exit code {code}"
 
 
 async def _is_healthy(address: str) -> bool:

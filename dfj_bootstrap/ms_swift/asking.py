@@ -1,12 +1,10 @@
-"""Finds ms-swift, which lives in an environment of its own, and asks it what only it knows."""
+"""Asks an installed ms-swift what only it knows."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,21 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.errors import ConfigError
-from dfj_bootstrap.training import ask_swift
-
-VARIABLE = "DFJ_SWIFT"
-"""Names the ``swift`` command, where it isn't found by itself."""
-
-INSTALL = "make .venv-train/.ready"
-"""What sets up an environment for it, in the project's folder."""
-
-ASSUMED = "swift"
-"""The command that is shown where there is none."""
+from dfj_bootstrap.ms_swift import ask_swift
+from dfj_bootstrap.ms_swift.command import VARIABLE, without_ours
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """For questions: a model that isn't at hand isn't fetched to measure rows."""
-
-_OWN_ENVIRONMENT = Path(".venv-train") / "bin" / "swift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +26,6 @@ class About:
     version: str
     flags: tuple[str, ...]
     gpus: int
-
-
-def find_swift(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The ``swift`` command: as named by ``DFJ_SWIFT``, in ``.venv-train`` here, or on the PATH.
-
-    Raises:
-        ConfigError: ``DFJ_SWIFT`` names nothing that can be run.
-    """
-    named = environment.get(VARIABLE)
-    if named:
-        path = Path(named).expanduser().absolute()
-        if not os.access(path, os.X_OK) or path.is_dir():
-            raise ConfigError(
-                f"{VARIABLE}: {named} is no command; name the `swift` of ms-swift's environment"
-            )
-        return path
-    beside = (Path(sys.executable).parent / "swift", Path.cwd() / _OWN_ENVIRONMENT)
-    found = next((str(path) for path in beside if os.access(path, os.X_OK)), None) or shutil.which("swift")
-    return Path(found).absolute() if found else None
-
-
-def not_installed() -> ConfigError:
-    """The error of a machine without ms-swift."""
-    return ConfigError(
-        f"ms-swift isn't installed here: `{INSTALL}` sets up an environment for it, "
-        f"or name its `swift` command in {VARIABLE}"
-    )
 
 
 class Swift:
@@ -156,9 +117,3 @@ def asking(command: Path, env: Mapping[str, str]) -> Iterator[Swift]:
             with suppress(BrokenPipeError):  # what it did not read any more
                 assert process.stdin
                 process.stdin.close()
-
-
-def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment for another Python than this one: what points that one to our packages is left out."""
-    ours = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-    return {name: value for name, value in environment.items() if name not in ours}

@@ -8,12 +8,15 @@ ms-swift has a flag of its own, which shrinks pictures before the model's own ru
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfj_bootstrap.domain.resizing import FACTOR, MAX_PIXELS, MIN_PIXELS
+from dfj_bootstrap.domain.resizing import FACTOR, PixelLimits
+
+PUBLISHED = PixelLimits()
+"""What the published judges were shown."""
 
 _TOKEN_SIDE = 32
 """Pixels of a token's side in Qwen3-VL."""
@@ -30,36 +33,44 @@ class PictureLimits:
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
-_PIXELS = PictureLimits(
-    {"MAX_PIXELS": str(MAX_PIXELS), "MIN_PIXELS": str(MIN_PIXELS), "IMAGE_FACTOR": str(FACTOR)}
-)
-_TOKENS = PictureLimits(
-    {
-        "IMAGE_MAX_TOKEN_NUM": str(MAX_PIXELS // _TOKEN_SIDE**2),
-        "IMAGE_MIN_TOKEN_NUM": str(max(MIN_PIXELS // _TOKEN_SIDE**2, _LEAST_TOKENS)),
-    }
-)
-_OTHERS = PictureLimits(flags={"max_pixels": str(MAX_PIXELS)})
+Limits = Callable[[PixelLimits], PictureLimits]
+"""How a family is told them."""
 
-_FAMILIES = {
-    "qwen2vl": _PIXELS,
-    "qwen25vl": _PIXELS,
-    "qwen25omni": _PIXELS,
-    "qwen3vl": _TOKENS,
-    "qwen3omni": _TOKENS,
-    "qwen35": _TOKENS,
-    "qwen36": _TOKENS,
+
+def _in_pixels(limits: PixelLimits) -> PictureLimits:
+    names = {"MAX_PIXELS": limits.most, "MIN_PIXELS": limits.least, "IMAGE_FACTOR": FACTOR}
+    return PictureLimits({name: str(value) for name, value in names.items()})
+
+
+def _in_tokens(limits: PixelLimits) -> PictureLimits:
+    least = max(limits.least // _TOKEN_SIDE**2, _LEAST_TOKENS)
+    most = max(limits.most // _TOKEN_SIDE**2, least)
+    return PictureLimits({"IMAGE_MAX_TOKEN_NUM": str(most), "IMAGE_MIN_TOKEN_NUM": str(least)})
+
+
+def _by_flag(limits: PixelLimits) -> PictureLimits:
+    return PictureLimits(flags={"max_pixels": str(limits.most)})
+
+
+_FAMILIES: Mapping[str, Limits] = {
+    "qwen2vl": _in_pixels,
+    "qwen25vl": _in_pixels,
+    "qwen25omni": _in_pixels,
+    "qwen3vl": _in_tokens,
+    "qwen3omni": _in_tokens,
+    "qwen35": _in_tokens,
+    "qwen36": _in_tokens,
 }
 """Letters and digits that a model's name, or its ``model_type``, begins with → its limits."""
 
 
-def picture_limits(model: str) -> PictureLimits:
+def picture_limits(model: str, limits: PixelLimits = PUBLISHED) -> PictureLimits:
     """The limits for a model, by its ``config.json`` where it is a folder, else by its name."""
     for name in (str(model_config(model).get("model_type", "")), model.rstrip("/").rsplit("/", 1)[-1]):
-        known = [limits for start, limits in _FAMILIES.items() if _letters(name).startswith(start)]
+        known = [told for start, told in _FAMILIES.items() if _letters(name).startswith(start)]
         if known:
-            return known[0]
-    return _OTHERS
+            return known[0](limits)
+    return _by_flag(limits)
 
 
 def model_config(model: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from dfj_bootstrap.app.start import Display, Options, start
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.sections import EngineConfig
 from dfj_bootstrap.config.tree import Config

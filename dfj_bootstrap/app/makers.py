@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.model_names import public_name
 

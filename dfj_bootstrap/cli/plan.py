@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dfj_bootstrap.cli.report import Report
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.endpoints.prices import is_sold, prices_of

@@ -9,8 +9,8 @@ from dfj_bootstrap.cli.report import Report
 from dfj_bootstrap.cli.train import Asked, train_judge
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.errors import ConfigError
+from dfj_bootstrap.ms_swift.command import find_swift, not_installed
 from dfj_bootstrap.training.model_check import resolved_model
-from dfj_bootstrap.training.ms_swift import find_swift, not_installed
 from dfj_bootstrap.training.overrides import parse_overrides
 from dfj_bootstrap.training.recipe import Task
 

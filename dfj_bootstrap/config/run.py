@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dfj_bootstrap.config.models import Model, PaidModel, RulesModel, SwiftModel
+from dfj_bootstrap.config.models import Model, RulesModel, SwiftModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.section import Section, nearest
 from dfj_bootstrap.config.sections import EngineConfig, SimilarityConfig

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, PaidModel
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.errors import ConfigError
 
 GOOGLE = ("GOOGLE_API_KEY", "GEMINI_API_KEY")

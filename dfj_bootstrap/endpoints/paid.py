@@ -25,7 +25,7 @@ from typing import Generic, Protocol, TypeVar
 from dfj_bootstrap.calls.call import IMAGE, Call, Reply
 from dfj_bootstrap.calls.pictures import Pictures
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.errors import EndpointRejected
 from dfj_bootstrap.limits.doubts import Doubts
 from dfj_bootstrap.limits.gate import Gate

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, Prices
+from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel
+from dfj_bootstrap.config.paid import PaidModel, Prices
 from dfj_bootstrap.config.run import RunConfig
 
 if TYPE_CHECKING:

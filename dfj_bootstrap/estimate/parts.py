@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.endpoints.prices import Priced, priced
 from dfj_bootstrap.estimate.course import Limits, Load, Range, hours

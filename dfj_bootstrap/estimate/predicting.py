@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.predicting import PredictingConfig
 from dfj_bootstrap.errors import SeedsError
 from dfj_bootstrap.estimate.course import Load, Range

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dfj_bootstrap.calls.call import IMAGE
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.image_tokens import image_tokens

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 
 
 @dataclass(frozen=True, slots=True)

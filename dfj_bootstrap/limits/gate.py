@@ -21,7 +21,7 @@ from functools import partial
 
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import PaidModel, Prices
+from dfj_bootstrap.config.paid import PaidModel, Prices
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
 from dfj_bootstrap.limits.broken import Broken, Throttled
 from dfj_bootstrap.limits.exchange import Demand, Grant, whole_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from dfj_bootstrap.calls.call import IMAGE, Call, Reply
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import PaidModel, Prices
+from dfj_bootstrap.config.paid import PaidModel, Prices
 from dfj_bootstrap.domain.image_tokens import image_tokens
 
 _BYTES_PER_TOKEN = 4

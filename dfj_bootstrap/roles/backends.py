@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dfj_bootstrap.calls.call import Endpoint
-from dfj_bootstrap.config.models import (
-    GeminiModel,
-    OpenAIModel,
-    PaidModel,
-    ScriptedModel,
-    SwiftModel,
-    VLLMModel,
-)
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, ScriptedModel, SwiftModel, VLLMModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.config.sections import SimilarityConfig
 from dfj_bootstrap.endpoints.keys import key_of, key_variable

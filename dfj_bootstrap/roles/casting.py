@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from dfj_bootstrap.calls.call import Endpoint
 from dfj_bootstrap.calls.journalled import JournalledEndpoint
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.roles.backends import Backends
 from dfj_bootstrap.roles.model_asking import TRIES, Line, Speaker

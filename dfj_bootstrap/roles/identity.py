@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, PaidModel, SwiftModel, VLLMModel
+from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel, SwiftModel, VLLMModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.roles import Role
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.endpoints.swift.adapter import adapter_digest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from dfj_bootstrap.calls.call import Place
-from dfj_bootstrap.config.models import PaidModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.predicting import PredictingConfig, Predictor
 from dfj_bootstrap.domain.model_names import public_name
 from dfj_bootstrap.errors import ConfigError

@@ -12,7 +12,8 @@ import orjson
 import pyarrow as pa
 
 from dfj_bootstrap.calls.call import IMAGE, Call, Place, Reply
-from dfj_bootstrap.config.models import PaidModel, VLLMModel
+from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.run import RunConfig
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.seed import ImageRef

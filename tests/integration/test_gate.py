@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfj_bootstrap.calls.call import Call, Place, Reply
-from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped
 from dfj_bootstrap.limits.breaker import FIRST_FAILURES, MANY, NEVER_UP_S, OUTAGE_S, Breaker, answered, broke

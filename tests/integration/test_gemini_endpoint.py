@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from dfj_bootstrap.calls.call import IMAGE, Call, Place
-from dfj_bootstrap.config.models import THINKING_ROOM, GeminiModel, Prices
+from dfj_bootstrap.config.models import THINKING_ROOM, GeminiModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.gemini.endpoint import GeminiEndpoint
 from dfj_bootstrap.errors import CallFailed, EndpointRejected, Stopped

@@ -13,7 +13,8 @@ import pytest
 
 from dfj_bootstrap.calls.call import Call, Place
 from dfj_bootstrap.calls.lost import note_lost_by
-from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.openai.endpoint import OpenAIEndpoint
 from dfj_bootstrap.errors import CallFailed, EndpointRejected

@@ -19,7 +19,8 @@ import pytest
 from dfj_bootstrap.calls.call import IMAGE, Call, Place
 from dfj_bootstrap.calls.pictures import Pictures
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.domain.resizing import PixelLimits
 from dfj_bootstrap.domain.seed import ImageRef

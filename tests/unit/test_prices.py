@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, Prices, ScriptedModel, VLLMModel
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, ScriptedModel, VLLMModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.endpoints.prices import is_sold, price_notes, priced, prices_of, with_prices
 

@@ -16,7 +16,8 @@ from genai_prices.types import ModelInfo
 from dfj_bootstrap.cli.check import check_run
 from dfj_bootstrap.cli.plan import plan_run
 from dfj_bootstrap.config.file import kind_in, load_config
-from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, PaidModel, VLLMModel
+from dfj_bootstrap.config.models import GeminiModel, OpenAIModel, VLLMModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.config.roles import ROLES
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.image_tokens import family

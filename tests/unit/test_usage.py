@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dfj_bootstrap.calls.call import Call, Place, Reply
 from dfj_bootstrap.calls.usage import Metered, Usage
-from dfj_bootstrap.config.models import OpenAIModel, Prices
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.paid import Prices
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.usage import count, read_usage
 from dfj_bootstrap.limits.needs import Estimator, Need

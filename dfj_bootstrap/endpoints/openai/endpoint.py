@@ -24,7 +24,8 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from dfj_bootstrap.calls.call import Call, Reply
 from dfj_bootstrap.calls.usage import Metered
-from dfj_bootstrap.config.models import OpenAIModel, PaidModel
+from dfj_bootstrap.config.models import OpenAIModel
+from dfj_bootstrap.config.paid import PaidModel
 from dfj_bootstrap.domain.finish import Finish
 from dfj_bootstrap.endpoints.finishes import is_policy_refusal
 from dfj_bootstrap.endpoints.misdirected import PROXY_WANTS_PASSWORD, no_answer, unread

@@ -103,8 +103,9 @@ def task(data: Data) -> Task | None:
     """What the row asks for, by its own fields; None where they don't tell."""
     if any(key in data for key in _PAIR_KEYS):
         return Task.PAIRWISE
-    if "level" in data or ("candidate" in data and reference(data) is None):
-        return Task.POINTWISE  # a candidate beside a reference may also have been matched with it
+    may_be_matched = reference(data) is not None  # or scored, whatever the row has beside it
+    if ("level" in data or "candidate" in data) and not may_be_matched:
+        return Task.POINTWISE
     if _SCORE.search(target := _turn(data, "assistant")):
         return Task.POINTWISE
     return Task.PAIRWISE if _ANSWER.search(target) else None

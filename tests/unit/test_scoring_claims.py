@@ -151,9 +151,10 @@ def test_rows_that_cannot_be_used_lower_every_figure(drawn: list[Any]) -> None:
         )
 
 
-def test_rows_tell_their_task_though_the_first_was_refused() -> None:
+@pytest.mark.parametrize("more", [{}, {"level": 3}])
+def test_rows_tell_their_task_though_the_first_was_refused(more: Row) -> None:
     refused = row("0", None) | {"prediction": {"status": "failed", "raw": None, "why": "no such picture"}}
-    system = scored([refused, row("1", ([True], [True]))])
+    system = scored([refused | more, row("1", ([True], [True])) | more])
     assert value(system, "claim_f1") == 0.5
 
 

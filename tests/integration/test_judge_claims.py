@@ -69,6 +69,15 @@ def test_without_a_schema_the_same_is_read_of_tagged_text(tmp_path: Path) -> Non
     assert {kind: row["prediction"][kind] for kind in MATCHED} == MATCHED
 
 
+def test_a_server_that_takes_no_schema_is_asked_for_the_same_between_tags(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, compared(tmp_path, 1))
+    done, requests = judged(tmp_path, rows, "--task", "claims", behaviour=Behaviour(script={1: "no_schema"}))
+    assert done.returncode == 0, done.stderr
+    assert requests[-1].text.endswith("<candidate_entities>…</candidate_entities>")
+    (row,) = predictions(tmp_path / "run")
+    assert {kind: row["prediction"][kind] for kind in MATCHED} == MATCHED
+
+
 def test_a_prompt_of_ones_own_tells_the_task_and_may_show_the_picture(tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text(
         "{ground_truth_label} <image>\n<reference>\n{reference}\n</reference>\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dfj_bootstrap.calls.call import IMAGE
 from dfj_bootstrap.endpoints.scripted.roles import answer as double
 from dfj_bootstrap.intake.item_rows import RowRefused
-from dfj_bootstrap.intake.judged_rows import reference_of
+from dfj_bootstrap.intake.judged_rows import candidate, reference_of
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.judging import CLAIMS, question_on_texts
 from dfj_bootstrap.prompting.matching import (
@@ -148,6 +148,7 @@ def test_a_row_without_a_reference_is_refused(row: dict[str, Any]) -> None:
 
 @given(HOSTILE, HOSTILE)
 def test_the_double_matches_both_ways_whatever_it_is_shown(a: str, b: str) -> None:
+    a, b = candidate(a), candidate(b)
     prompt = load_prompt("judge/claims-v1")
     (text,) = question_on_texts(prompt, {"reference": a, "candidate_response": b})
     (swapped,) = question_on_texts(prompt, {"reference": b, "candidate_response": a})

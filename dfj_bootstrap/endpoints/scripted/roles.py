@@ -57,7 +57,7 @@ _OPENINGS = (
 )
 _TAGGED = re.compile(r"<reasoning>(.*?)</reasoning>\s*<answer>(\w+)</answer>", re.DOTALL)
 _CLASS_WANTED = re.compile(r"(?:class it names must be|named? this class|names?, this class):\s*(\w+)")
-_COMPARED = re.compile(r"<reference>\n(.*?)\n</reference>\s*<candidate>\n(.*?)\n</candidate>\s*\Z", re.DOTALL)
+_COMPARED = re.compile(r"<reference>\n(.*?)\n</reference>\s*<candidate>\n(.*?)\n</candidate>", re.DOTALL)
 _MOST_PARTS = 20
 _LEVEL_WANTED = re.compile(r"rationale of level (\d)")
 

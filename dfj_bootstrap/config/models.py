@@ -25,6 +25,9 @@ class Prices(Section):
     """USD per million cached input tokens; default: as `input`."""
 
 
+FREE = Prices(input=0, output=0)
+"""What costs nothing by the token."""
+
 THINKING_ROOM = 8192
 """Tokens that a model may think where nothing else is configured: about as far as it goes by itself."""
 
@@ -183,11 +186,17 @@ class SwiftModel(PaidModel):
         chunk = data.get("chunk", cls.model_fields["chunk"].default)
         if data.get("max_in_flight", chunk) != chunk:
             raise ValueError("`max_in_flight` is what `chunk` says here; leave it out")
-        for name in ("requests_per_minute", "tokens_per_minute", "prices", "max_attempts"):
+        for name in ("requests_per_minute", "tokens_per_minute", "max_attempts"):
             usual = cls.model_fields[name].default
             if data.get(name, usual) != usual:
                 raise ValueError(f"`{name}` is for servers, and `swift infer` is none; leave it out")
         return {**data, "max_in_flight": chunk}
+
+    @model_validator(mode="after")
+    def _costs_nothing(self) -> Self:
+        if self.prices not in (None, FREE):
+            raise ValueError("`prices`: `swift infer` tells no tokens that could be priced; leave it out")
+        return self
 
     @field_validator("args", mode="before")
     @classmethod

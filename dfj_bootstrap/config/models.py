@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from dfj_bootstrap.config.addresses import problem_of_base_url, problem_of_variable
 from dfj_bootstrap.config.section import Section
@@ -27,6 +27,16 @@ class Prices(Section):
 
 FREE = Prices(input=0, output=0)
 """What costs nothing by the token."""
+
+
+def _as_words(value: Any) -> Any:
+    """Arguments of a command as texts, where YAML made numbers of them."""
+    plain = isinstance(value, list)
+    return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+
+
+Words = Annotated[list[str], BeforeValidator(_as_words)]
+"""Arguments of a command."""
 
 THINKING_ROOM = 8192
 """Tokens that a model may think where nothing else is configured: about as far as it goes by itself."""
@@ -142,15 +152,10 @@ class VLLMModel(PaidModel):
     """Servers; the calls of one seed go to one of them, and `max_in_flight` counts over all."""
     gpus_per_replica: int = Field(default=1, ge=0, le=1024)
     """GPUs of each server; more than one: tensor parallel; 0: on the CPU."""
-    args: list[str] = Field(default=[])
+    args: Words = Field(default=[])
     """Further arguments of `vllm serve`, e.g. `["--max-model-len", 8192]`."""
     startup_timeout_s: float = Field(default=900, gt=0, le=86_400)
     """Seconds that a server may take from its start until it answers; a download counts."""
-
-    @field_validator("args", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        return _as_words(value)
 
     @field_validator("args")
     @classmethod
@@ -175,7 +180,7 @@ class SwiftModel(PaidModel):
     """Calls that the model answers at once (`max_batch_size`), and after which answers are written."""
     timeout_s: float = Field(default=7200, gt=0, le=86_400)
     """Seconds that a process may take for its chunk, loading the model included."""
-    args: list[str] = Field(default=[])
+    args: Words = Field(default=[])
     """Further arguments of `swift infer`, e.g. `["--infer_backend", "vllm"]`."""
 
     @model_validator(mode="before")
@@ -197,11 +202,6 @@ class SwiftModel(PaidModel):
         if self.prices not in (None, FREE):
             raise ValueError("`prices`: `swift infer` tells no tokens that could be priced; leave it out")
         return self
-
-    @field_validator("args", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        return _as_words(value)
 
     @field_validator("args")
     @classmethod
@@ -281,12 +281,6 @@ def _without_problem(value: str | None, problem_of: Callable[[str], str]) -> str
     if problem:
         raise ValueError(problem)
     return value
-
-
-def _as_words(value: Any) -> Any:
-    """Arguments of a command as texts, where YAML made numbers of them."""
-    plain = isinstance(value, list)
-    return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
 
 
 def _without(args: list[str], ours: Iterable[str]) -> list[str]:

@@ -7,10 +7,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from dfj_bootstrap.config.paid import PaidModel
+from dfj_bootstrap.config.paid import PaidModel, Prices
 from dfj_bootstrap.config.section import Section
+
+FREE = Prices(input=0, output=0)
+"""What costs nothing by the token."""
+
+
+def _as_words(value: Any) -> Any:
+    """Arguments of a command as texts, where YAML made numbers of them."""
+    plain = isinstance(value, list)
+    return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
+
+
+Words = Annotated[list[str], BeforeValidator(_as_words)]
+"""Arguments of a command."""
 
 THINKING_ROOM = 8192
 """Tokens that a model may think where nothing else is configured: about as far as it goes by itself."""
@@ -75,17 +88,12 @@ class VLLMModel(PaidModel):
     """Servers; the calls of one seed go to one of them, and `max_in_flight` counts over all."""
     gpus_per_replica: int = Field(default=1, ge=0, le=1024)
     """GPUs of each server; more than one: tensor parallel; 0: on the CPU."""
-    args: list[str] = Field(default=[])
+    args: Words = Field(default=[])
     """Further arguments of `vllm serve`, e.g. `["--max-model-len", 8192]`."""
     adapter: str | None = None
     """A LoRA adapter among `args` (`--lora-modules NAME=PATH`), by its name: asked instead of the model."""
     startup_timeout_s: float = Field(default=900, gt=0, le=86_400)
     """Seconds that a server may take from its start until it answers; a download counts."""
-
-    @field_validator("args", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        return _as_words(value)
 
     @property
     def asked_as(self) -> str:
@@ -120,7 +128,7 @@ class SwiftModel(PaidModel):
     """Calls that the model answers at once (`max_batch_size`), and after which answers are written."""
     timeout_s: float = Field(default=7200, gt=0, le=86_400)
     """Seconds that a process may take for its chunk, loading the model included."""
-    args: list[str] = Field(default=[])
+    args: Words = Field(default=[])
     """Further arguments of `swift infer`, e.g. `["--infer_backend", "vllm"]`."""
 
     @model_validator(mode="before")
@@ -131,16 +139,17 @@ class SwiftModel(PaidModel):
         chunk = data.get("chunk", cls.model_fields["chunk"].default)
         if data.get("max_in_flight", chunk) != chunk:
             raise ValueError("`max_in_flight` is what `chunk` says here; leave it out")
-        for name in ("requests_per_minute", "tokens_per_minute", "prices", "max_attempts"):
+        for name in ("requests_per_minute", "tokens_per_minute", "max_attempts"):
             usual = cls.model_fields[name].default
             if data.get(name, usual) != usual:
                 raise ValueError(f"`{name}` is for servers, and `swift infer` is none; leave it out")
         return {**data, "max_in_flight": chunk}
 
-    @field_validator("args", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        return _as_words(value)
+    @model_validator(mode="after")
+    def _costs_nothing(self) -> Self:
+        if self.prices not in (None, FREE):
+            raise ValueError("`prices`: `swift infer` tells no tokens that could be priced; leave it out")
+        return self
 
     @field_validator("args")
     @classmethod
@@ -213,12 +222,6 @@ Model = Annotated[
     OpenAIModel | GeminiModel | VLLMModel | SwiftModel | ScriptedModel | RulesModel,
     Field(discriminator="backend"),
 ]
-
-
-def _as_words(value: Any) -> Any:
-    """Arguments of a command as texts, where YAML made numbers of them."""
-    plain = isinstance(value, list)
-    return [str(each) if type(each) in (int, float) else each for each in value] if plain else value
 
 
 def _without(args: list[str], ours: Iterable[str]) -> list[str]:

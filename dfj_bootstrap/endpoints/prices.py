@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dfj_bootstrap.config.models import GeminiModel, Model, OpenAIModel
+from dfj_bootstrap.config.models import FREE, GeminiModel, Model, OpenAIModel, SwiftModel
 from dfj_bootstrap.config.paid import PaidModel, Prices
 from dfj_bootstrap.config.run import RunConfig
 
@@ -36,7 +36,8 @@ class Priced:
 
     Attributes:
         prices: ``None`` where nobody knows them.
-        source: ``config``, the library's name and version, or empty where unknown.
+        source: ``config``, the library's name and version, ``free`` where there is nothing to pay, or empty
+            where unknown.
     """
 
     prices: Prices | None
@@ -56,6 +57,8 @@ def priced(model: PaidModel) -> Priced:
     """What a model costs, and who says so. The configuration's own ``prices`` win."""
     if model.prices is not None:
         return Priced(model.prices, "config")
+    if isinstance(model, SwiftModel):
+        return Priced(FREE, "free")
     seller = _seller(model)
     if not seller:
         return Priced(None, "")

@@ -221,8 +221,11 @@ def preview(folder: Path, *, preview: bool = True) -> None:
         "journal/part-0001/epoch-000001.jsonl",
         "plan/summary.json",
         "tables/seeds/part-0001-e0001.parquet",
+        "logs/vllm-m-0.log",
+        "logs/swift-m.log",
+        "swift/m/chunk-000001/rows.jsonl",
     ):
-        (folder / name).parent.mkdir(parents=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 
 

@@ -11,6 +11,7 @@ import yaml
 from dfj_bootstrap.config.file import load_config
 from dfj_bootstrap.config.models import SwiftModel
 from dfj_bootstrap.config.tree import Config
+from dfj_bootstrap.endpoints.prices import with_prices
 from dfj_bootstrap.endpoints.swift.command import Sampling, infer_command, infer_environment, swift_command
 from dfj_bootstrap.errors import ConfigError
 from dfj_bootstrap.ms_swift.command import VARIABLE
@@ -70,6 +71,12 @@ def test_limits_of_pictures_are_told_as_the_family_takes_them(
     assert [word for word in command if word in ("--max_pixels", "12544")] == flag
 
 
+def test_it_is_free_and_stays_so_when_its_prices_are_filled_in(tmp_path: Path) -> None:
+    priced = with_prices(load(tmp_path))
+    assert priced.models["judge"].model_dump()["prices"] == {"input": 0.0, "output": 0.0, "cached": None}
+    assert Config.model_validate(priced.model_dump(mode="json")) == priced
+
+
 def test_a_chunk_is_what_is_in_flight() -> None:
     assert model().max_in_flight == model().chunk == 256
     judge = model(chunk=7)
@@ -82,7 +89,7 @@ def test_a_chunk_is_what_is_in_flight() -> None:
     [
         ({"max_in_flight": 3}, "`max_in_flight` is what `chunk` says here"),
         ({"requests_per_minute": 3}, "`requests_per_minute` is for servers"),
-        ({"prices": {"input": 1, "output": 1}}, "`prices` is for servers"),
+        ({"prices": {"input": 1, "output": 1}}, "`prices`: `swift infer` tells no tokens"),
         ({"max_attempts": 2}, "`max_attempts` is for servers"),
         ({"args": ["--val_dataset", "x"]}, "--val-dataset is set by the run itself"),
         ({"args": ["--result-path=x"]}, "--result-path is set by the run itself"),

@@ -9,7 +9,6 @@ row by row, and the first of those without an answer is the one. Only what had n
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,6 @@ from dfj_bootstrap.endpoints.child import GRACE_S
 from dfj_bootstrap.endpoints.swift.command import Sampling
 from dfj_bootstrap.endpoints.swift.inference import Ended, Inference
 from dfj_bootstrap.errors import CallFailed, DfjError, EndpointRejected, Stopped
-
-log = logging.getLogger(__name__)
 
 QUIET_S = 2.0
 """Seconds without a further call after which a chunk that isn't full is started."""

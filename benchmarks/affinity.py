@@ -39,11 +39,11 @@ from dfj_bootstrap.calls.usage import Metered
 from dfj_bootstrap.config.models import VLLMModel
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.domain.finish import Finish
+from dfj_bootstrap.endpoints import supervisor as vllm_supervisor
 from dfj_bootstrap.endpoints.openai.endpoint import CHAT
 from dfj_bootstrap.endpoints.openai.wire import Problem
 from dfj_bootstrap.endpoints.scripted.roles import answer
 from dfj_bootstrap.endpoints.vllm import endpoint as vllm
-from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
 from dfj_bootstrap.endpoints.vllm.process import Launch
 from dfj_bootstrap.storage.ledger import Books
 from dfj_bootstrap.tasks.generate import Generate

@@ -18,9 +18,9 @@ from ray.exceptions import RayError
 
 from dfj_bootstrap.cluster.trouble import WorkerDied, told
 from dfj_bootstrap.config.models import VLLMModel
+from dfj_bootstrap.endpoints.supervisor import GRACE_S
 from dfj_bootstrap.endpoints.vllm.endpoint import Replicas, new_key, replica_launch
 from dfj_bootstrap.endpoints.vllm.process import ServerProcess
-from dfj_bootstrap.endpoints.vllm.supervisor import GRACE_S
 from dfj_bootstrap.engine.task import Job
 from dfj_bootstrap.errors import EndpointRejected
 from dfj_bootstrap.roles.backends import vllm_models

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dfj_bootstrap.endpoints.vllm import supervisor
-from dfj_bootstrap.endpoints.vllm.supervisor import GRACE_S
+from dfj_bootstrap.endpoints import supervisor
+from dfj_bootstrap.endpoints.supervisor import GRACE_S
 
 __all__ = ["GRACE_S", "cause_in", "end_child", "how_it_ended", "start_child", "tail_of"]
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dfj_bootstrap.endpoints.vllm import supervisor
+from dfj_bootstrap.endpoints import supervisor
 from dfj_bootstrap.errors import RunError
 from dfj_bootstrap.ms_swift.command import without_ours
 from dfj_bootstrap.training.checkpoints import checkpoints

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dfj_bootstrap.endpoints.vllm import supervisor
+from dfj_bootstrap.endpoints import supervisor
 from dfj_bootstrap.ms_swift.command import VARIABLE
 from tests.support.commands import refusal
 from tests.support.processes import when_gone, when_lines

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dfj_bootstrap.endpoints.vllm import supervisor as vllm_supervisor
+from dfj_bootstrap.endpoints import supervisor as vllm_supervisor
 from dfj_bootstrap.endpoints.vllm.command import free_port
 from dfj_bootstrap.endpoints.vllm.process import MOST_RESTARTS, Launch, ServerProcess
 from dfj_bootstrap.errors import EndpointRejected

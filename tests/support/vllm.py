@@ -65,7 +65,7 @@ def _is_supervisor(entry: Path, model: Path) -> bool:
         line = (entry / "cmdline").read_bytes()
     except OSError:
         return False
-    return b"vllm_supervisor" in line and str(model).encode() in line
+    return b"endpoints/supervisor.py" in line and str(model).encode() in line
 
 
 def _group(entry: Path) -> int:

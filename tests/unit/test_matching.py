@@ -15,14 +15,7 @@ from dfj_bootstrap.intake.item_rows import RowRefused
 from dfj_bootstrap.intake.judged_rows import candidate, reference_of
 from dfj_bootstrap.prompting.forms import Unreadable
 from dfj_bootstrap.prompting.judging import CLAIMS, question_on_texts
-from dfj_bootstrap.prompting.matching import (
-    KINDS,
-    MATCH_FIELDS,
-    MOST_ITEMS,
-    TEXTS,
-    Matches,
-    read_matching,
-)
+from dfj_bootstrap.prompting.matching import KINDS, MATCH_FIELDS, MOST_ITEMS, TEXTS, Matches, read_matching
 from dfj_bootstrap.prompting.templates import check_placeholders, load_prompt, parse_prompt
 from tests.support.hostile import TEXTS as HOSTILE
 

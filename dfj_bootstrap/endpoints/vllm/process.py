@@ -1,7 +1,7 @@
 """One replica: vLLM's own OpenAI server as a supervised child, started, watched, and started again.
 
 Invariants: the server's port and key are the same for all its lives; the key goes by environment, never on a
-command line; whatever ends this process ends the server (see ``vllm_supervisor``). A server that dies before
+command line; whatever ends this process ends the server (see ``supervisor.py``). A server that dies before
 it was ever ready isn't started again: it would only die the same way.
 """
 

@@ -1,4 +1,4 @@
-"""Runs a server that must not outlive its parent: ``python -m …vllm_supervisor [--grace-s S] -- COMMAND…``.
+"""Runs a server that must not outlive its parent: ``python supervisor.py [--grace-s S] -- COMMAND…``.
 
 Standard input is a pipe that only the parent holds open. When it ends, whatever the reason (SIGKILL too), or
 when the supervisor is told to stop, or when the server itself ends, everything that the server started gets

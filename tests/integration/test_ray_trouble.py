@@ -128,7 +128,7 @@ def _ask(port: int, mode: str, token: str) -> str:
 def test_a_cluster_loses_a_node_and_goes_on_and_loses_all_and_ends(folder: Path) -> None:
     log, port = folder / "log", 20000 + os.getpid() % 10000
     with (
-        server_process(Behaviour(latency_s=0.5), log) as base_url,
+        server_process(Behaviour(latency_s=1.0), log) as base_url,
         ray_node("--head", f"--port={port}", "--dashboard-port=0", "--include-dashboard=false") as head,
         ray_node(f"--address=127.0.0.1:{port}") as other,
     ):
@@ -171,7 +171,7 @@ def test_a_partition_that_kills_its_worker_each_time_is_named_after_three_deaths
     assert done.returncode == 2, done.stderr
     assert "partition 3: 3 workers in a row died over it" in done.stderr.splitlines()[-1]
     opened = Counter((folder / "opened").read_text().split())
-    assert opened["3"] == 3
+    assert opened["3"] in (3, 4)  # one that got further than the one before begins the count anew
     assert status(folder / "run")["seeds"]["pending"] < 12
 
 

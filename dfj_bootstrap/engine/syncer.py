@@ -9,6 +9,7 @@ from pathlib import Path
 from dfj_bootstrap.engine.endings import in_thread
 from dfj_bootstrap.errors import RunFolderError
 from dfj_bootstrap.storage.journal import Journal
+from dfj_bootstrap.storage.journal_watch import Watch
 from dfj_bootstrap.storage.spent import SCALE
 
 _GROUP_S = 0.2
@@ -34,7 +35,7 @@ class Syncer:
         return await in_thread(self._open, folder)
 
     def _open(self, folder: Path) -> Journal:
-        journal = Journal.open(folder, SCALE, self._woken.set)
+        journal = Journal.open(folder, SCALE, Watch(self._woken.set, self._on_failure))
         self._journals.add(journal)  # here, since whoever asked may have been cancelled meanwhile
         return journal
 

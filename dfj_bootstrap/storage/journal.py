@@ -43,6 +43,7 @@ from dfj_bootstrap.storage.journal_lines import (
     last_record,
     scan,
 )
+from dfj_bootstrap.storage.journal_watch import Watch
 
 
 class Records(Protocol):
@@ -116,27 +117,25 @@ class Journal:
     """
 
     def __init__(
-        self, epoch: int, own: BinaryIO, contents: Contents, streams: ExitStack, on_append: Callable[[], None]
+        self, epoch: int, own: BinaryIO, contents: Contents, streams: ExitStack, watch: Watch
     ) -> None:
         """``streams`` closes all files; use ``Journal.open``."""
         self.epoch = epoch
         self.contents = contents
         self._own = own
         self._streams = streams
-        self._on_append = on_append
+        self._watch = watch
         self._end = 0
         self._dirty = False
         self._failure = ""
 
     @classmethod
-    def open(
-        cls, folder: Path, scale: Scale = NO_SCALE, on_append: Callable[[], None] = lambda: None
-    ) -> Journal:
+    def open(cls, folder: Path, scale: Scale = NO_SCALE, watch: Watch | None = None) -> Journal:
         """Index what is there and start a new epoch. Reads all files: not for an event loop's thread.
 
         Args:
             scale: what the sums are made by.
-            on_append: is called after each append, so that someone can sync.
+            watch: is told of appends.
 
         Raises:
             RunFolderError: the folder can't be written, or was written by a newer version.
@@ -144,14 +143,14 @@ class Journal:
         try:
             make_folder(folder)
             with ExitStack() as streams:
-                journal = cls._open(folder, scale, on_append, streams)
+                journal = cls._open(folder, scale, watch or Watch(), streams)
                 journal._streams = streams.pop_all()
         except OSError as error:
             raise _unwritable(folder, error) from error
         return journal
 
     @classmethod
-    def _open(cls, folder: Path, scale: Scale, on_append: Callable[[], None], streams: ExitStack) -> Journal:
+    def _open(cls, folder: Path, scale: Scale, watch: Watch, streams: ExitStack) -> Journal:
         contents = Contents(scale, damaged=merge_if_many(folder))
         found = sources(folder)
         for source in found:
@@ -159,7 +158,7 @@ class Journal:
         epoch = max((source.number for source in found), default=0) + 1
         own = streams.enter_context(epoch_path(folder, epoch).open("x+b", buffering=0))
         sync(folder)
-        journal = cls(epoch, own, contents, streams, on_append)
+        journal = cls(epoch, own, contents, streams, watch)
         version = WITH_MERGED if any(source.merged for source in found) else VERSION
         read = {str(older): end for older, end in contents.ends.items()}
         journal._write({"epoch": epoch, "read": read, "version": version, **journal._summary()})
@@ -187,9 +186,13 @@ class Journal:
         """
         record = {"key": key, **about, "value": value}
         offset = self._end
-        length = self._write(record)
+        try:
+            length = self._write(record)
+        except RunFolderError as failure:
+            self._watch.failed(failure)
+            raise
         self.contents.add(record, self._own, offset, length)
-        self._on_append()
+        self._watch.appended()
 
     def sync(self) -> None:
         """Force what was appended onto the disk, so that it survives the machine as well.

@@ -19,6 +19,7 @@ from dfj_bootstrap.cli.terminal import printable, write_lines
 from dfj_bootstrap.dataset.ladder_tables import TABLES
 from dfj_bootstrap.domain.rationale import GOLD_LEVEL
 from dfj_bootstrap.errors import RunFolderError
+from dfj_bootstrap.storage.manifest import FIRST_TASK, task_name
 from dfj_bootstrap.storage.reader import open_run
 
 TableRow: TypeAlias = Mapping[str, Any]
@@ -50,9 +51,13 @@ def read_ladder(run: Path, seed_id: str) -> dict[str, Any]:
     """A seed's row, and the rows of its levels, the highest first, each with its rounds and paraphrases.
 
     Raises:
-        RunFolderError: no run there, no such seed, or nothing came out of it so far.
+        RunFolderError: no run there, another job's, no such seed, or nothing came out of it so far.
     """
     reader = open_run(run, TABLES)
+    if (job := task_name(reader.manifest)) != FIRST_TASK:
+        raise RunFolderError(
+            f"{run}: a run of `dfj {job}`, which has no ladders; `dfj calls` shows what was answered"
+        )
     rows = reader.rows_of(seed_id, list(TABLES))
     if not rows["seeds"]:
         raise RunFolderError(

@@ -132,6 +132,8 @@ def test_what_is_not_there_is_said_in_a_line(folder: Path, tmp_path: Path) -> No
     assert "no run here (no plan)" in refusal(dfj("show", tmp_path, SEED, "--json"))
     write_plan(tmp_path, {partition_of(SEED, 2): [SEED]}, 2)
     assert f"seed '{SEED}' is planned, but work on" in refusal(dfj("show", tmp_path, SEED))
+    write_manifest(tmp_path, MANIFEST | {"task": "judge"})
+    assert "a run of `dfj judge`, which has no ladders" in refusal(dfj("show", tmp_path, SEED))
 
 
 def hostile(folder: Path, seed_id: str, text: str) -> dict[str, Any]:

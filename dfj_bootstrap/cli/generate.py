@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from dfj_bootstrap.app.generate import generate
@@ -11,7 +10,7 @@ from dfj_bootstrap.app.previews import adopt_preview
 from dfj_bootstrap.app.start import Outcome
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.plan import confirm_cost, likely_cost, person
-from dfj_bootstrap.cli.report import Report, book_lines
+from dfj_bootstrap.cli.report import Report, book_lines, ending_line
 from dfj_bootstrap.cli.status import status_of
 from dfj_bootstrap.config.tree import Config
 from dfj_bootstrap.storage.folder import check_run_folder
@@ -38,18 +37,9 @@ def generate_run(
     return Report(_lines(config, outcome), data, exit_code=3 if failed else 0)
 
 
-def _head(run: Path, outcome: Outcome) -> str:
-    seeds = outcome.figures["seeds"]
-    if seeds["failed"]:
-        return f"{run}: {seeds['failed']} seeds failed for technical reasons; run again to retry just those."
-    if not outcome.complete:
-        return f"{run}: the first {seeds['total']} seeds are done; run again without --limit for the rest."
-    return f"{run} is complete already: nothing to do." if outcome.already else f"{run} is complete."
-
-
 def _lines(config: Config, outcome: Outcome) -> list[str]:
     return [
-        _head(config.output, outcome),
+        ending_line(config.output, outcome, "seeds"),
         *book_lines(GENERATION, outcome.figures, outcome.tally),
         *_dataset_lines(outcome.dataset),
         *_where(config),

@@ -15,7 +15,7 @@ from dfj_bootstrap.app.predictions import NAME
 from dfj_bootstrap.app.start import Display, Outcome
 from dfj_bootstrap.cli.display import open_display
 from dfj_bootstrap.cli.plan import confirm_cost, person
-from dfj_bootstrap.cli.report import Report, book_lines
+from dfj_bootstrap.cli.report import Report, book_lines, ending_line
 from dfj_bootstrap.cli.status import status_of
 from dfj_bootstrap.config.detect import DetectConfig
 from dfj_bootstrap.config.judge import JudgeConfig, JudgeTask
@@ -136,17 +136,12 @@ def _run(
     run = config.output
     data = {**status_of(run).data, **outcome.figures, "predictions": str(run / NAME)}
     failed = bool(outcome.figures["rows"]["failed"])
-    lines = [_head(run, outcome), *book_lines(PREDICTIONS, outcome.figures, outcome.tally), *_where(run)]
+    lines = [
+        ending_line(run, outcome, "rows"),
+        *book_lines(PREDICTIONS, outcome.figures, outcome.tally),
+        *_where(run),
+    ]
     return Report(lines, data, exit_code=3 if failed else 0)
-
-
-def _head(run: Path, outcome: Outcome) -> str:
-    rows = outcome.figures["rows"]
-    if rows["failed"]:
-        return f"{run}: {rows['failed']} rows failed for technical reasons; run again to retry just those."
-    if not outcome.complete:
-        return f"{run}: the first {rows['total']} rows are done; run again without --limit for the rest."
-    return f"{run} is complete already: nothing to do." if outcome.already else f"{run} is complete."
 
 
 def _where(run: Path) -> list[str]:

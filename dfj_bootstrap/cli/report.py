@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dfj_bootstrap.storage.ledger import Ledger, damaged_lines
+
+if TYPE_CHECKING:
+    from dfj_bootstrap.app.start import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,16 @@ class Report:
     lines: Sequence[str]
     data: Mapping[str, Any]
     exit_code: int = 0
+
+
+def ending_line(run: Path, outcome: Outcome, units: str) -> str:
+    """How a start ended, in a sentence; ``units``: what the job's items are called."""
+    counts = outcome.figures[units]
+    if failed := counts["failed"]:
+        return f"{run}: {failed} {units} failed for technical reasons; run again to retry just those."
+    if not outcome.complete:
+        return f"{run}: the first {counts['total']} {units} are done; run again without --limit for the rest."
+    return f"{run} is complete already: nothing to do." if outcome.already else f"{run} is complete."
 
 
 def book_lines(ledger: Ledger, figures: Mapping[str, Any], tally: Mapping[str, float]) -> list[str]:
